@@ -1,0 +1,1 @@
+"""ClickHouse: schema, engine, embedded dialect, frozen snapshots."""

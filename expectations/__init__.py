@@ -1,0 +1,1 @@
+"""The data gate: rules on a frozen table, judged by Great Expectations inside ClickHouse."""

@@ -1,0 +1,1 @@
+"""The model: time split, forest, ONNX file, evaluation, promotion rule, registry."""

@@ -1,0 +1,1 @@
+"""Chat messages: what they say and how they are sent."""

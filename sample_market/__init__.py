@@ -1,0 +1,1 @@
+"""A simulated market with known regimes, for the demo, the tests and the benchmarks."""
