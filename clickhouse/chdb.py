@@ -1,0 +1,132 @@
+"""The dialect `clickhouse+chdb`: embedded ClickHouse (chDB) behind SQLAlchemy.
+
+A URL is `clickhouse+chdb:///DATABASE?path=/abs/folder`. Queries travel through the HTTP dialect of
+clickhouse-sqlalchemy; instead of the network its `requests` session hands them to chDB, so types,
+escaping and reflection are the code that runs against a server. chDB locks its folder for one
+process: dispose of the engine when the work is done.
+"""
+
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import requests
+from clickhouse_sqlalchemy.drivers.http import connector
+from clickhouse_sqlalchemy.drivers.http.base import ClickHouseDialect_http
+from clickhouse_sqlalchemy.exceptions import DatabaseException
+from requests.adapters import BaseAdapter
+from sqlalchemy.engine import URL
+
+from clickhouse.engine import quoted
+
+_BASE_URL = "chdb://embedded/"
+_LOCKED = "EmbeddedServer"
+
+
+class ChdbAdapter(BaseAdapter):
+    """Answers a ClickHouse HTTP request from the embedded engine in this process."""
+
+    def __init__(self, path: str, database: str) -> None:
+        super().__init__()
+        self._path = path
+        self._database = database
+        self._connection: Any = None
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        """Runs the request's body as a query; status 500 carries ClickHouse's error text."""
+        response = requests.Response()
+        response.request = request
+        response.url = request.url or _BASE_URL
+        response.encoding = "utf-8"
+        try:
+            body, response.status_code = self._query(_decoded(request.body)), 200
+        except RuntimeError as error:  # ChdbError is one, and so is a folder that does not open
+            body, response.status_code = str(error).encode(), 500
+        response.raw = BytesIO(body)
+        return response
+
+    def close(self) -> None:
+        """Gives the folder free for other processes."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _query(self, sql: str) -> bytes:
+        if self._connection is None:
+            self._connection = _open_folder(self._path)
+            if self._database != "default":
+                self._connection.query(f"USE {quoted(self._database)}")
+        try:
+            answer: bytes = self._connection.query(sql, "TabSeparatedWithNamesAndTypes").bytes()
+        except RuntimeError:
+            # chDB 4.4 puts what a failed query had already written before the next one's answer.
+            self._connection.query("SELECT 1 FORMAT Null")
+            raise
+        return answer
+
+
+class ChdbConnection(connector.Connection):  # type: ignore[misc]
+    """A DBAPI connection whose `close` releases the embedded engine's folder."""
+
+    def close(self) -> None:
+        """Closes the session, and with it the hold on the folder."""
+        self.transport.http.close()
+
+
+class ChdbDialect(ClickHouseDialect_http):  # type: ignore[misc]
+    """The HTTP dialect of clickhouse-sqlalchemy with chDB in place of the network."""
+
+    driver = "chdb"
+    supports_statement_cache = True
+    # The name that SQLAlchemy maps to its own DatabaseError.
+    dbapi_exception_translation_map = {"DatabaseException": "DatabaseError"}  # noqa: RUF012
+
+    @classmethod
+    def import_dbapi(cls) -> Any:
+        """Returns the HTTP connector with chDB's connection, and the error it really raises."""
+        return SimpleNamespace(
+            **{**vars(connector), "connect": ChdbConnection, "Error": DatabaseException}
+        )
+
+    def create_connect_args(self, url: URL) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Turns the URL into arguments of the HTTP connector.
+
+        Raises:
+            ValueError: if the URL names no absolute folder.
+        """
+        path = url.query.get("path")
+        if not isinstance(path, str) or not Path(path).is_absolute():
+            message = f"clickhouse+chdb needs ?path=/an/absolute/folder, got path={path!r}"
+            raise ValueError(message)
+        database = url.database or "default"
+
+        def session() -> requests.Session:
+            embedded = requests.Session()
+            embedded.trust_env = False
+            embedded.mount(_BASE_URL, ChdbAdapter(path, database))
+            return embedded
+
+        return (_BASE_URL, database, None, None), {"http_session": session}
+
+
+def _decoded(body: bytes | str | None) -> str:
+    return body.decode() if isinstance(body, bytes) else body or ""
+
+
+def _open_folder(path: str) -> Any:
+    import chdb.state.sqlitelike as embedded  # noqa: PLC0415 - maps 270 MB, only when it is used
+
+    Path(path).mkdir(parents=True, exist_ok=True)
+    try:
+        return embedded.connect(path)
+    except RuntimeError as error:
+        if _LOCKED not in str(error):
+            raise
+        message = (
+            f"The embedded ClickHouse folder {path} cannot be opened: another process holds it, "
+            "or this process has another folder open. chDB serves one process at a time: close "
+            "the other run (`make demo`, a task of `make ui`, a Python shell), then retry. "
+            f"Engine's answer: {error}"
+        )
+        raise RuntimeError(message) from error

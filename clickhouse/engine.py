@@ -1,0 +1,111 @@
+"""Opens SQLAlchemy engines on ClickHouse and gives its errors one shape for every driver.
+
+It knows `clickhouse+native`, `clickhouse+http` and the embedded `clickhouse+chdb`; where a URL comes
+from is the caller's business.
+"""
+
+import re
+from typing import Any, Final
+
+from clickhouse_sqlalchemy.exceptions import DatabaseException
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.dialects import registry
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import DatabaseError
+
+from clickhouse.errors import ClickHouseRefused, ClickHouseUnavailable
+
+registry.register("clickhouse.chdb", "clickhouse.chdb", "ChdbDialect")
+
+_REFUSALS: Final = {
+    47: "the column does not exist: compare the table with clickhouse/schema.sql",
+    60: "create it (clickhouse/schema.sql), or correct the schema of the Connection",
+    81: "create the database, or correct the schema of the Connection",
+    164: "give the user the right to write to the snapshot database",
+    192: "correct the login of the Connection",
+    193: "correct the password of the Connection",
+    194: "correct the password of the Connection",
+    497: "grant the user the right that is named above",
+    516: "correct login and password of the Connection",
+}
+"""ClickHouse error codes that repeating a query cannot cure, each with its remedy."""
+
+_UNAVAILABLE: Final = {209, 210, 279}
+"""Codes of a lost or refused connection, as the native driver numbers them."""
+
+_LOCKED: Final = "another process holds it"
+
+
+def open_engine(url: URL | str) -> Engine:
+    """Opens an engine whose every failure is an SQLAlchemy exception.
+
+    Args:
+        url: `clickhouse+native://`, `clickhouse+http://` or `clickhouse+chdb:///db?path=/folder`.
+
+    Returns:
+        An engine. Dispose of it when the work is done: the embedded engine holds its folder until
+        then. Its queries raise `ClickHouseRefused` where repeating them cannot help,
+        `ClickHouseUnavailable` where the server cannot be reached, and SQLAlchemy's
+        `DatabaseError`, which both of them are, for any other answer of the server.
+    """
+    engine = create_engine(make_url(url))
+    event.listen(engine, "handle_error", _in_one_shape)
+    return engine
+
+
+def quoted(identifier: str) -> str:
+    r"""Quotes a ClickHouse identifier.
+
+    >>> quoted("a`b")
+    '`a\\`b`'
+    """
+    escaped = identifier.replace("\\", "\\\\").replace("`", "\\`")
+    return f"`{escaped}`"
+
+
+def error_code(text: str) -> int | None:
+    """Finds ClickHouse's own error code in an error text.
+
+    >>> error_code("Code: 60. DB::Exception: Unknown table")
+    60
+    """
+    found = re.search(r"[Cc]ode:? (\d+)", text)
+    return int(found.group(1)) if found else None
+
+
+def error_line(error: BaseException) -> str:
+    """Returns the server's message in one line, without the stack trace that drivers append."""
+    original = getattr(error, "orig", None)
+    text = str(original if isinstance(original, BaseException) else error)
+    return " ".join(text.split("Stack trace")[0].removeprefix("Orig exception: ").split())
+
+
+def where(url: URL) -> str:
+    """Names a server for people, without login and password.
+
+    >>> where(make_url("clickhouse+native://me:secret@ch:9000/market"))
+    'native://ch:9000/market'
+    """
+    protocol = url.get_driver_name()
+    database = url.database or "default"
+    if protocol == "chdb":
+        return f"chdb:{url.query.get('path')}/{database}"
+    return f"{protocol}://{url.host}:{url.port or '(default port)'}/{database}"
+
+
+def _in_one_shape(context: ExceptionContext) -> None:
+    error: Any = context.original_exception
+    server = where(context.engine.url) if context.engine else "ClickHouse"
+    if isinstance(error, OSError | EOFError):
+        raise ClickHouseUnavailable(server, error_line(error)) from error
+    if isinstance(error, DatabaseException):
+        raise _database_error(server, error_line(error), error) from error
+
+
+def _database_error(server: str, line: str, error: DatabaseException) -> DatabaseError:
+    code = error_code(line)
+    if code in _REFUSALS:
+        return ClickHouseRefused(server, line, _REFUSALS[code])
+    if code in _UNAVAILABLE or _LOCKED in line:
+        return ClickHouseUnavailable(server, line)
+    return DatabaseError(None, None, error)

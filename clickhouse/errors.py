@@ -1,0 +1,62 @@
+"""What the clickhouse room reports: SQLAlchemy exceptions that say what to do."""
+
+from typing import Any
+
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+
+class ClickHouseRefused(DatabaseError):
+    """The server answered no, and would again: a wrong password, a missing table, column or right.
+
+    Attributes:
+        server: protocol, host, port and database; never a login.
+        answer: ClickHouse's own words, in one line.
+        remedy: what a person can do about it.
+    """
+
+    def __init__(self, server: str, answer: str, remedy: str) -> None:
+        super().__init__(None, None, Exception(answer))
+        self.server = server
+        self.answer = answer
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.server} refused: {self.answer} What to do: {self.remedy}."
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.server, self.answer, self.remedy)
+
+
+class ClickHouseUnavailable(OperationalError):
+    """The server, or the folder of the embedded one, cannot be reached now; later it may be."""
+
+    def __init__(self, server: str, answer: str) -> None:
+        super().__init__(None, None, Exception(answer))
+        self.server = server
+        self.answer = answer
+
+    def __str__(self) -> str:
+        return (
+            f"ClickHouse at {self.server} cannot be reached: {self.answer} What to do: see that the "
+            "server is up and that host, port and protocol of the Connection are right."
+        )
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.server, self.answer)
+
+
+class SnapshotChanged(Exception):
+    """A frozen table is not what was validated."""
+
+    def __init__(self, table: str, expected: str, found: str) -> None:
+        super().__init__(table, expected, found)
+        self.table = table
+        self.expected = expected
+        self.found = found
+
+    def __str__(self) -> str:
+        return (
+            f"Snapshot {self.table} has fingerprint {self.found}, but {self.expected} was "
+            "validated. What to do: clear the run from check_data on, so that it is frozen and "
+            "validated again; and find out who writes to the snapshot database."
+        )

@@ -1,0 +1,137 @@
+"""Reads a frozen snapshot into arrays, column by column, without a Python object per value.
+
+Native connections fill the arrays from the driver's blocks, HTTP and the embedded engine from
+`RowBinary`; all three give the same numbers in the same order.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypedDict
+
+import clickhouse_driver
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine, text
+
+from clickhouse.engine import quoted
+from clickhouse.snapshot import Snapshot
+
+_BYTES_AT_ONCE = 16 * 1024 * 1024
+
+
+class SampleColumns(TypedDict):
+    """The labelled samples of a snapshot, sorted by (timestamp, symbol).
+
+    features is float32 `[rows, features]` (the forest computes in float32), labels uint8 `[rows]`
+    (index into the regimes), timestamps datetime64[s] `[rows]` in UTC, symbols str `[rows]`.
+    """
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    timestamps: NDArray[np.datetime64]
+    symbols: NDArray[np.object_]
+
+
+def read_samples(
+    engine: Engine,
+    snapshot: Snapshot,
+    features: Sequence[str],
+    regimes: Sequence[str],
+    *,
+    label: str = "regime_label",
+) -> SampleColumns:
+    """Reads a snapshot, oldest sample first.
+
+    Args:
+        engine: an engine on the server that holds the snapshot.
+        snapshot: what to read.
+        features: feature columns, in the order of the result's columns.
+        regimes: known labels; a row with another label is left out (the gate refuses those).
+        label: the label's column.
+    """
+    table = f"{quoted(snapshot.database)}.{quoted(snapshot.table)}"
+    known = ", ".join(f"'{regime}'" for regime in regimes)
+    label_index = f"toUInt8(indexOf([{known}], toString({quoted(label)})) - 1)"
+    with engine.connect() as connection:
+        names = connection.execute(
+            text(f"SELECT DISTINCT toString(symbol) AS s FROM {table} ORDER BY s")
+        ).scalars()
+        symbols = np.array(list(names), dtype=object)
+    columns = [
+        "toUInt32(timestamp)",
+        f"toUInt16(indexOf({_literal(symbols)}, toString(symbol)) - 1)",
+        label_index,
+        *(f"toFloat32({quoted(feature)})" for feature in features),
+    ]
+    selected = ", ".join(f"{sql} AS c{index}" for index, sql in enumerate(columns))
+    query = (
+        f"SELECT {selected} FROM {table} WHERE {quoted(label)} IN ({known}) "
+        "ORDER BY timestamp, symbol"
+    )
+    return _fill(_blocks(engine, query, len(features)), snapshot.rows, len(features), symbols)
+
+
+def _fill(
+    blocks: Iterator[tuple[Any, ...]], rows: int, width: int, symbols: NDArray[np.object_]
+) -> SampleColumns:
+    # Feature-major, so that each block's column is one contiguous copy; the transposed view is
+    # what the forest takes without another copy.
+    matrix = np.empty((width, rows), np.float32)
+    seconds, codes, labels = (np.empty(rows, kind) for kind in (np.uint32, np.uint16, np.uint8))
+    filled = 0
+    for block in blocks:
+        end = filled + len(block[0])
+        seconds[filled:end], codes[filled:end], labels[filled:end] = block[:3]
+        for index, column in enumerate(block[3:]):
+            matrix[index, filled:end] = column
+        filled = end
+    return SampleColumns(
+        features=matrix[:, :filled].T,
+        labels=labels[:filled],
+        timestamps=seconds[:filled].astype("datetime64[s]"),
+        symbols=symbols[codes[:filled]],
+    )
+
+
+def _blocks(engine: Engine, query: str, width: int) -> Iterator[tuple[Any, ...]]:
+    if engine.url.get_driver_name() == "native":
+        return _native_blocks(engine, query)
+    return _row_binary_blocks(engine, query, width)
+
+
+def _native_blocks(engine: Engine, query: str) -> Iterator[tuple[Any, ...]]:
+    # A client of its own: a NumPy client breaks ordinary queries with mixed types.
+    url = engine.url.update_query_dict({"use_numpy": "true"})
+    (dsn,), _ = engine.dialect.create_connect_args(url)
+    client = clickhouse_driver.Client.from_url(dsn)
+    try:
+        progress = client.execute_with_progress(query, columnar=True)
+        for packet in progress.packet_generator:
+            block = getattr(packet, "block", None)
+            if block is not None and block.num_rows:
+                yield tuple(block.get_columns())
+    finally:
+        client.disconnect()
+
+
+def _row_binary_blocks(engine: Engine, query: str, width: int) -> Iterator[tuple[Any, ...]]:
+    row = np.dtype([("t", "<u4"), ("s", "<u2"), ("y", "u1"), ("x", "<f4", (width,))])
+    size = _BYTES_AT_ONCE // row.itemsize * row.itemsize
+    pooled = engine.raw_connection()
+    try:
+        transport: Any = pooled.driver_connection.transport  # type: ignore[union-attr]
+        send = transport._send  # noqa: SLF001 - the driver's only way to the bytes of a response
+        response = send(f"{query} FORMAT RowBinary", stream=True)
+        left = b""
+        for chunk in response.iter_content(size):
+            chunk_bytes = left + chunk
+            whole = len(chunk_bytes) // row.itemsize * row.itemsize
+            left = chunk_bytes[whole:]
+            block = np.frombuffer(chunk_bytes[:whole], row)
+            yield (block["t"], block["s"], block["y"], *block["x"].T)
+    finally:
+        pooled.close()
+
+
+def _literal(names: NDArray[np.object_]) -> str:
+    escaped = (str(name).replace("\\", "\\\\").replace("'", "\\'") for name in names)
+    return "[" + ", ".join(f"'{name}'" for name in escaped) + "]"
