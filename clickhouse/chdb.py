@@ -107,7 +107,7 @@ class ChdbDialect(ClickHouseDialect_http):  # type: ignore[misc]
             embedded.mount(_BASE_URL, ChdbAdapter(path, database))
             return embedded
 
-        return (_BASE_URL, database, None, None), {"http_session": session}
+        return (_BASE_URL, database, "", ""), {"http_session": session}
 
 
 def _decoded(body: bytes | str | None) -> str:

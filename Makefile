@@ -1,0 +1,65 @@
+# Bare `make` is what CI runs: lint, types, tests.
+.DEFAULT_GOAL := check
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+
+# A variable that is already set wins, so the same commands run against your own Airflow home,
+# ClickHouse and settings: make demo AIRFLOW_VAR_MIN_ACCURACY=0.99
+export AIRFLOW_HOME ?= $(CURDIR)/.airflow
+export AIRFLOW__CORE__DAGS_FOLDER ?= $(CURDIR)/dags
+export AIRFLOW__CORE__PLUGINS_FOLDER ?= $(CURDIR)/plugins
+export AIRFLOW__CORE__LOAD_EXAMPLES ?= False
+export AIRFLOW_CONN_CLICKHOUSE_DEFAULT ?= {"conn_type": "chdb", "extra": {"path": "$(CURDIR)/.clickhouse"}}
+export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
+# Great Expectations and Airflow import twice as slowly without their bytecode.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: check lint types test demo ui up down bench lock clean
+
+check: lint types test
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+test: $(VENV)/.dev
+	$(BIN)/pytest
+
+demo: $(VENV)/.run $(AIRFLOW_HOME)/.migrated
+	@$(BIN)/python -m pipeline.demo
+
+ui: $(VENV)/.run $(AIRFLOW_HOME)/.migrated
+	AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS=True $(BIN)/airflow standalone
+
+$(AIRFLOW_HOME)/.migrated: $(VENV)/.run
+	$(BIN)/airflow db migrate
+	@touch $@
+
+$(VENV)/.run: requirements.txt
+	$(call install,requirements.txt)
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	$(call install,requirements-dev.txt)
+	@touch $@
+
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Python 3.11 to 3.13 is needed; $(PYTHON) is $$($(PYTHON) -V). Try make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(if $(UV),$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode,$(BIN)/python -m pip install --quiet --disable-pip-version-check) -r $(1)
+endef
+
+lock:
+	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest requirements.in -o requirements.txt
+	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+clean:
+	rm -rf .airflow .clickhouse models data_docs

@@ -1,0 +1,85 @@
+"""The weekly retraining of the market-regime model: check, train, validate, deploy or keep, tell.
+
+Wiring only: what the tasks do is in `pipeline.steps`, imported inside them because Airflow parses
+this file all the time.
+"""
+
+from datetime import datetime, timedelta, timezone
+
+from airflow.sdk import TriggerRule, dag, task
+
+from pipeline.alerts import tell_of_failed_run, tell_of_failed_task
+from pipeline.retries import RETRIES
+from pipeline.settings import THRESHOLDS, read_settings
+
+
+@dag(
+    schedule="0 2 * * 0",
+    start_date=datetime(2024, 1, 7, tzinfo=timezone.utc),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=12),
+    default_args={
+        **RETRIES,
+        "owner": "ml",
+        "execution_timeout": timedelta(hours=4),
+        "on_failure_callback": tell_of_failed_task,
+    },
+    on_failure_callback=tell_of_failed_run,
+    params={name: threshold.param() for name, threshold in THRESHOLDS.items()},
+    tags=["ml", "regime"],
+    doc_md=__doc__,
+)
+def regime_model_training():
+    @task
+    def check_data(run_id=None, dag_run=None, params=None):
+        """Freezes the labelled rows and judges them with Great Expectations."""
+        from pipeline import steps
+
+        return steps.check_data(read_settings(params), run_id, dag_run.run_after)
+
+    @task
+    def train_model(checked, run_id=None, params=None):
+        """Trains a Random Forest on the frozen rows and exports it to ONNX."""
+        from pipeline import steps
+
+        return steps.train_model(read_settings(params), run_id, checked["snapshot"])
+
+    @task.branch
+    def validate_model(checked, trained, run_id=None, params=None, ti=None):
+        """Decides on the holdout whether the candidate may replace production."""
+        from pipeline import steps
+
+        decision = steps.validate_model(read_settings(params), run_id, checked["snapshot"], trained)
+        ti.xcom_push(key="decision", value=decision)
+        return "deploy_model" if decision["deploy"] else "skip_deployment"
+
+    @task
+    def deploy_model(trained, run_id=None, params=None):
+        """Backs up the current model and puts the candidate in its place."""
+        from pipeline import steps
+
+        return steps.deploy_model(read_settings(params), run_id, trained)
+
+    @task
+    def skip_deployment(ti=None):
+        """Keeps the production model and says why."""
+        from pipeline import steps
+
+        steps.skip_deployment(ti.xcom_pull(task_ids="validate_model", key="decision"))
+
+    @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+    def notify_success(trained, ti=None):
+        """Tells people what became of the run."""
+        from pipeline import steps
+
+        decision = ti.xcom_pull(task_ids="validate_model", key="decision")
+        steps.notify_success(trained, decision, ti)
+
+    checked = check_data()
+    trained = train_model(checked)
+    verdict = validate_model(checked, trained)
+    verdict >> [deploy_model(trained), skip_deployment()] >> notify_success(trained)
+
+
+regime_model_training()

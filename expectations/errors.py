@@ -1,0 +1,31 @@
+"""What the data gate reports when it does not let data pass."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from expectations.report import GateReport
+
+
+class DataRejected(Exception):
+    """The data broke a rule; carries the whole report."""
+
+    def __init__(self, report: "GateReport") -> None:
+        super().__init__(report)
+        self.report = report
+
+    def __str__(self) -> str:
+        return f"Insufficient data quality\n{self.report.as_text()}"
+
+
+class GateNotRun(Exception):
+    """A rule could not be evaluated, so there is no verdict: never read as passed or as bad data."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return (
+            "The data gate could not evaluate every rule, so there is no verdict on the data: "
+            + "; ".join(self.problems)
+        )

@@ -1,0 +1,142 @@
+"""Runs the rules on a frozen table with Great Expectations, inside ClickHouse, and reports."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import great_expectations as gx
+from great_expectations.checkpoint import UpdateDataDocsAction
+from great_expectations.core.run_identifier import RunIdentifier
+from sqlalchemy import Engine
+
+from expectations.class_balance import ClassCount
+from expectations.docs import SITE, forget_old_runs, open_context, page_of
+from expectations.errors import GateNotRun
+from expectations.report import GateReport, RuleResult
+from expectations.suite import build_suite
+from expectations.thresholds import Thresholds
+
+LABEL = "regime_label"
+
+
+@dataclass(frozen=True)
+class FrozenTable:
+    """The table to judge, and the run it was frozen for."""
+
+    database: str
+    table: str
+    run_id: str
+    run_started: datetime
+
+
+def run_gate(
+    engine: Engine,
+    frozen: FrozenTable,
+    features: Sequence[str],
+    regimes: Sequence[str],
+    thresholds: Thresholds,
+    docs_folder: Path,
+) -> GateReport:
+    """Judges a frozen table and writes its Data Docs page.
+
+    Args:
+        engine: an engine on the server that holds the table.
+        frozen: the table, and the run that names its page; `run_started` is timezone-aware.
+        features: the model's input columns.
+        regimes: the known labels.
+        thresholds: the bounds.
+        docs_folder: where results and Data Docs pages are written.
+
+    Returns:
+        The report, whether the data passed or not.
+
+    Raises:
+        GateNotRun: if a rule could not be evaluated (server lost, table gone).
+    """
+    context = open_context(docs_folder, engine.url.render_as_string(hide_password=False))
+    source = context.data_sources.add_sql("clickhouse", connection_string="${CLICKHOUSE_URL}")
+    try:
+        asset = source.add_table_asset(
+            name=frozen.table, table_name=frozen.table, schema_name=frozen.database
+        )
+        suite = context.suites.add(build_suite(features, regimes, thresholds, LABEL))
+        definition = context.validation_definitions.add(
+            gx.ValidationDefinition(
+                name="check_data", data=asset.add_batch_definition_whole_table("all"), suite=suite
+            )
+        )
+        checkpoint = context.checkpoints.add(
+            gx.Checkpoint(
+                name="check_data",
+                validation_definitions=[definition],
+                actions=[UpdateDataDocsAction(name="docs", site_names=[SITE])],
+                result_format={
+                    "result_format": "SUMMARY",
+                    "unexpected_index_column_names": ["symbol", "timestamp"],
+                },
+            )
+        )
+        forget_old_runs(context)
+        run = checkpoint.run(run_id=RunIdentifier(frozen.run_id, frozen.run_started))
+    finally:
+        source.get_engine().dispose()
+    ((result_id, validation),) = run.run_results.items()
+    return _report(validation.results, frozen, thresholds, page_of(context, result_id))
+
+
+def _report(
+    results: Sequence[Any], frozen: FrozenTable, thresholds: Thresholds, page: Path | None
+) -> GateReport:
+    problems = tuple(
+        f"{result.expectation_config.meta['rule']}: {message}"
+        for result in results
+        for message in _exceptions(result)
+    )
+    if problems or not results:
+        raise GateNotRun(problems or ("the suite has no rules",))
+    rules = tuple(
+        RuleResult(
+            rule=result.expectation_config.meta["rule"],
+            expected=result.expectation_config.meta["expected"],
+            observed=_observed(result.result),
+            passed=bool(result.success),
+        )
+        for result in results
+    )
+    facts = [result.result for result in results]
+    classes = next(fact["details"]["classes"] for fact in facts if "details" in fact)
+    return GateReport(
+        passed=all(rule.passed for rule in rules),
+        samples=int(facts[0]["observed_value"]),
+        rules=rules,
+        classes=tuple(ClassCount(**count) for count in classes),
+        thresholds=thresholds,
+        table=f"{frozen.database}.{frozen.table}",
+        page=str(page) if page else None,
+    )
+
+
+def _exceptions(result: Any) -> list[str]:
+    info = result.exception_info or {}
+    # Great Expectations writes either one record or one for each metric.
+    records = [info] if "raised_exception" in info else list(info.values())
+    return [
+        str(record["exception_message"]).split("Stack trace")[0].strip()
+        for record in records
+        if record.get("raised_exception")
+    ]
+
+
+def _observed(fact: dict[str, Any]) -> str:
+    if "observed_value" in fact:
+        return str(fact["observed_value"])
+    bad = int(fact.get("unexpected_count", 0))
+    if not bad:
+        return f"all {int(fact.get('element_count', 0)):,} rows"
+    rows = fact.get("partial_unexpected_index_list") or []
+    examples = "; ".join(
+        ", ".join(f"{key} {value}" for key, value in row.items()) for row in rows[:3]
+    )
+    return f"{bad:,} rows, such as {examples}" if examples else f"{bad:,} rows"

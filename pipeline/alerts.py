@@ -1,0 +1,152 @@
+"""Tells people how a run ended: once, through every configured channel, and in the log.
+
+A task that fails with an exception speaks for itself (it knows the details). The DAG's callback
+speaks for tasks that could not, such as a killed worker, and keeps silent where one has spoken.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import BaseHook, Variable
+from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.log import mask_secret
+
+if TYPE_CHECKING:
+    from notifications.channels import Channels
+    from notifications.messages import Message
+
+log = logging.getLogger(__name__)
+
+_TOLD_KEY: Final = "failure_message"
+_APPRISE_CONNECTION: Final = "apprise_default"
+_told_here: set[str] = set()
+"""Runs told of in this process: `airflow dags test` has no XComs in the DAG's callback."""
+
+
+def tell(message: "Message") -> tuple[str, ...]:
+    """Sends a message everywhere and logs it, with what became of it on each channel.
+
+    The pipeline's result does not depend on chat, so nothing is raised for an undelivered message.
+
+    Returns:
+        The channels that took it.
+    """
+    from notifications.sender import secrets, send
+
+    channels = read_channels()
+    for secret in secrets(channels):
+        mask_secret(secret)
+    log.info("Message:\n%s", message.text)
+    deliveries = send(message, channels)
+    if not deliveries:
+        log.warning(
+            "No channel is configured, so this message stands in the log only. Set "
+            "TELEGRAM_BOT_TOKEN and TELEGRAM_ADMIN_CHAT_ID, or SLACK_WEBHOOK_URL, or APPRISE_URLS."
+        )
+    for delivery in deliveries:
+        if delivery.delivered:
+            log.info("Delivered to %s.", delivery.channel)
+        else:
+            log.error("NOT delivered to %s: %s", delivery.channel, delivery.detail)
+    return tuple(delivery.channel for delivery in deliveries if delivery.delivered)
+
+
+def tell_of_failed_task(context: Mapping[str, Any]) -> None:
+    """Task callback: sends the failure with its details, if the task left an exception."""
+    error = context.get("exception")
+    if error is None:
+        return
+    task = context["ti"]
+    tell(failure_message(task.task_id, error, links_of(context)))
+    _told_here.add(context["run_id"])
+    task.xcom_push(key=_TOLD_KEY, value=task.task_id)
+
+
+def tell_of_failed_run(context: Mapping[str, Any]) -> None:
+    """DAG callback: sends a plain failure for a run of which no task has told."""
+    from notifications.facts import FailedTask
+    from notifications.messages import task_failed
+
+    if _is_told(context):
+        return
+    task = context.get("ti")
+    reason = str(context.get("reason") or "the run failed")
+    if reason == "timed_out":
+        facts = FailedTask(_task_id(task), "the run took too long and was stopped", None)
+    else:
+        facts = FailedTask(
+            _task_id(task),
+            f"{reason}: the task ended without an error of its own; it was probably killed",
+            "Please look at the worker's memory and log, then clear the task to retry.",
+        )
+    tell(task_failed(facts, links_of(context)))
+
+
+def failure_message(task_id: str, error: BaseException, links: Mapping[str, str]) -> "Message":
+    """Words a failure: rejected data with its report, anything else with its error."""
+    from notifications.facts import FailedRule, FailedTask, RegimeCount, RejectedData
+    from notifications.messages import data_rejected, task_failed
+
+    report = getattr(error, "report", None)
+    if report is None:
+        text, _, remedy = str(error).partition(" What to do: ")
+        return task_failed(FailedTask(task_id, text or type(error).__name__, _sentence(remedy)), links)
+    facts = RejectedData(
+        samples=report.samples,
+        needed=report.thresholds.min_samples,
+        failed=tuple(FailedRule(r.rule, r.expected, r.observed) for r in report.failed_rules),
+        regimes=tuple(RegimeCount(c.regime, c.samples, c.missing) for c in report.classes),
+        task_id=task_id,
+    )
+    return data_rejected(facts, links)
+
+
+def read_channels() -> "Channels":
+    """Reads the chat settings from Variables and the connection `apprise_default`."""
+    from notifications.channels import Channels
+
+    names = (
+        "TELEGRAM_BOT_TOKEN",
+        "TELEGRAM_ADMIN_CHAT_ID",
+        "SLACK_WEBHOOK_URL",
+        "SLACK_BOT_TOKEN",
+        "SLACK_CHANNEL",
+    )
+    given = {name.lower(): Variable.get(name, default=None) for name in names}
+    urls = Variable.get("APPRISE_URLS", default="") or ""
+    return Channels(
+        **given, apprise_urls=tuple(urls.splitlines()), apprise_default=_apprise_connection()
+    )
+
+
+def links_of(context: Mapping[str, Any]) -> dict[str, str]:
+    """The addresses a reader of the message may want to open, as far as they are known."""
+    address = getattr(context.get("ti"), "log_url", None)
+    links = {"Log": address, "Data Docs": Variable.get("DATA_DOCS_URL", default=None)}
+    return {name: url for name, url in links.items() if url}
+
+
+def _apprise_connection() -> tuple[tuple[str, str], ...]:
+    try:
+        config = BaseHook.get_connection(_APPRISE_CONNECTION).extra_dejson.get("config") or []
+    except AirflowNotFoundException:
+        return ()
+    entries = [config] if isinstance(config, dict) else config
+    return tuple((str(entry["path"]), str(entry.get("tag") or "")) for entry in entries)
+
+
+def _is_told(context: Mapping[str, Any]) -> bool:
+    if context["run_id"] in _told_here:
+        return True
+    task = context.get("ti")
+    return task is not None and task.xcom_pull(task_ids=task.task_id, key=_TOLD_KEY) is not None
+
+
+def _task_id(task: Any) -> str:
+    return getattr(task, "task_id", None) or "(the run)"
+
+
+def _sentence(text: str) -> str | None:
+    text = text.strip()
+    return text[:1].upper() + text[1:] if text else None

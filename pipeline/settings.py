@@ -1,0 +1,161 @@
+"""Reads the pipeline's settings: Airflow Variables, overridden by a run's Params.
+
+Everything is read when a task runs and checked at once; nothing is read while Airflow parses the DAG.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from airflow.sdk import Param, Variable
+
+REPOSITORY: Final = Path(__file__).resolve().parent.parent
+
+
+class SettingError(ValueError):
+    """A setting that does not parse, is out of range, or contradicts another."""
+
+    def __init__(self, name: str, value: object, allowed: str) -> None:
+        super().__init__(name, value, allowed)
+        self.name = name
+        self.value = value
+        self.allowed = allowed
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} is {self.value!r}, but allowed is {self.allowed}. What to do: correct it "
+            f"in Airflow (Admin, Variables), in AIRFLOW_VAR_{self.name}, or in the trigger form."
+        )
+
+
+@dataclass(frozen=True)
+class Number:
+    """A numeric setting: its Variable's name, default, bounds, and its help in the trigger form."""
+
+    name: str
+    default: float | None
+    low: float
+    high: float
+    whole: bool
+    help: str
+
+    def parse(self, value: object) -> float | int | None:
+        """Turns a Variable's text or a Param's value into a number within bounds.
+
+        Raises:
+            SettingError: if it is none, naming what is allowed.
+
+        >>> THRESHOLDS["min_accuracy"].parse(" 0.7 ")
+        0.7
+        """
+        if value is None or value == "":
+            return self.default
+        try:
+            number = int(str(value)) if self.whole else float(str(value))
+        except ValueError:
+            raise SettingError(self.name, value, self.allowed) from None
+        if not math.isfinite(number) or not self.low <= number <= self.high:
+            raise SettingError(self.name, value, self.allowed)
+        return number
+
+    @property
+    def allowed(self) -> str:
+        """The range in words."""
+        kind = "a whole number" if self.whole else "a number"
+        return f"{kind} from {self.low:g} to {self.high:g} (default {self._default_text})"
+
+    @property
+    def _default_text(self) -> str:
+        return "none" if self.default is None else f"{self.default:g}"
+
+    def param(self) -> Param:
+        """The field of the trigger form that overrides this setting for one run."""
+        return Param(
+            None,
+            type=["null", "integer" if self.whole else "number"],
+            title=self.name,
+            description=f"{self.help} Empty: the Variable, or else {self._default_text}.",
+            minimum=self.low,
+            maximum=self.high,
+            section="Thresholds of this run",
+        )
+
+
+THRESHOLDS: Final = {
+    number.name.lower(): number
+    for number in (
+        Number("MIN_LABELED_SAMPLES", 300, 1, 1e12, True, "Fewest labelled samples."),
+        Number("MIN_CLASSES", 3, 2, 7, True, "Fewest different regimes."),
+        Number("MIN_SAMPLES_PER_CLASS", 10, 1, 1e12, True, "Fewest samples of a regime."),
+        Number("MIN_CLASS_SHARE", 0.01, 0, 1, False, "Smallest share of a regime."),
+        Number("MAX_CLASS_SHARE", 0.70, 0, 1, False, "Largest share of a regime."),
+        Number("MIN_ACCURACY", 0.65, 0, 1, False, "Lowest accuracy that may be deployed."),
+        Number("MIN_IMPROVEMENT", 0.0, 0, 1, False, "Beat production by more than this."),
+        Number("HOLDOUT_FRACTION", 0.2, 0.01, 0.9, False, "Newest share kept for the verdict."),
+        Number("EMBARGO_HOURS", 24, 0, 8760, False, "Gap between training and holdout."),
+        Number("MAX_LABEL_AGE_DAYS", None, 0, 3650, False, "Oldest that the newest label may be."),
+    )
+}
+"""The numeric settings by the name of their field in `Settings` and of their Param."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one run; the field names are the Variables' in lower case."""
+
+    min_labeled_samples: int
+    min_classes: int
+    min_samples_per_class: int
+    min_class_share: float
+    max_class_share: float
+    min_accuracy: float
+    min_improvement: float
+    holdout_fraction: float
+    embargo_hours: float
+    max_label_age_days: float | None
+    models_dir: Path
+    data_docs_dir: Path
+    snapshot_database: str | None
+
+    def __post_init__(self) -> None:
+        if self.min_class_share > self.max_class_share:
+            allowed = f"at most MAX_CLASS_SHARE ({self.max_class_share:g})"
+            raise SettingError("MIN_CLASS_SHARE", self.min_class_share, allowed)
+
+    @property
+    def embargo(self) -> timedelta:
+        """The gap between training rows and holdout."""
+        return timedelta(hours=self.embargo_hours)
+
+
+def read_settings(params: Mapping[str, Any] | None = None) -> Settings:
+    """Reads and checks all settings of a run.
+
+    Args:
+        params: the run's Params; a value there takes the place of the Variable.
+
+    Raises:
+        SettingError: naming the setting, its value and what is allowed.
+    """
+    given = {name: value for name, value in (params or {}).items() if value is not None}
+    numbers = {
+        field: number.parse(given.get(field, Variable.get(number.name, default=None)))
+        for field, number in THRESHOLDS.items()
+    }
+    others: dict[str, Any] = {
+        "models_dir": _folder("MODELS_DIR", "models"),
+        "data_docs_dir": _folder("DATA_DOCS_DIR", "data_docs"),
+        "snapshot_database": Variable.get("SNAPSHOT_DATABASE", default=None) or None,
+    }
+    values: dict[str, Any] = numbers | others
+    return Settings(**{field.name: values[field.name] for field in fields(Settings)})
+
+
+def _folder(name: str, default: str) -> Path:
+    value = Variable.get(name, default=None) or default
+    if "://" in value:
+        raise SettingError(name, value, "a folder; object stores are not supported yet")
+    return REPOSITORY / value

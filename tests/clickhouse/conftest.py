@@ -1,0 +1,48 @@
+"""A fresh embedded ClickHouse with the source table for each test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from clickhouse.engine import open_engine
+from ml.contract import FEATURES
+
+COUNTS = {
+    "higher_highs_count",
+    "lower_lows_count",
+    "support_breaks",
+    "resistance_breaks",
+    "consolidation_periods",
+}
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An embedded engine with an empty `regime_features`."""
+    engine = open_engine(f"clickhouse+chdb:///default?path={tmp_path / 'clickhouse'}")
+    with engine.connect() as connection:
+        connection.execute(text(Path("clickhouse/schema.sql").read_text(encoding="utf-8")))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def labelled(engine: Engine) -> Engine:
+    """300 rows, 200 of them labelled, each written twice and not yet merged."""
+    values = ", ".join(
+        f"toUInt8((number + {i}) % 5)" if feature in COUNTS else f"number / 7 + {i}"
+        for i, feature in enumerate(FEATURES)
+    )
+    insert = (
+        f"INSERT INTO regime_features (symbol, timestamp, {', '.join(FEATURES)}, ema_alignment, "
+        "regime_label) SELECT if(number % 2, 'BTC''s \\\\', 'ETH'), "
+        f"toStartOfHour(now()) - toIntervalHour(number), {values}, 'up', "
+        "['trend_up', 'range', ''][number % 3 + 1] FROM numbers(300)"
+    )
+    with engine.connect() as connection:
+        connection.execute(text("SYSTEM STOP MERGES"))
+        connection.execute(text(insert))
+        connection.execute(text(insert))
+    return engine

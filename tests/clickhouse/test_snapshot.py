@@ -1,0 +1,123 @@
+"""A snapshot holds exactly the labelled rows, once, under the run's name."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, text
+
+from clickhouse.errors import ClickHouseRefused, SnapshotChanged
+from clickhouse.reading import read_samples
+from clickhouse.snapshot import freeze, prune, table_name, verify
+from ml.contract import FEATURES, REGIMES
+
+
+def _run(engine: Engine, sql: str) -> list[tuple[object, ...]]:
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(sql)).all()]
+
+
+def test_freeze_keeps_labelled_rows_once(labelled: Engine) -> None:
+    assert _run(labelled, "SELECT count() FROM regime_features") == [(600,)]
+    snapshot = freeze(labelled, "run", FEATURES)
+    assert snapshot.rows == 200
+    counts = f"SELECT count(), countIf(regime_label = '') FROM {snapshot.name}"
+    assert _run(labelled, counts) == [(200, 0)]
+
+
+def test_freeze_takes_the_newest_version_of_a_row(labelled: Engine) -> None:
+    columns = ", ".join(FEATURES)
+    _run(
+        labelled,
+        f"INSERT INTO regime_features (symbol, timestamp, {columns}, regime_label) SELECT symbol, "
+        f"timestamp, {columns}, 'breakout' FROM regime_features FINAL WHERE regime_label = 'range'",
+    )
+    snapshot = freeze(labelled, "run", FEATURES)
+    labels = f"SELECT regime_label, count() FROM {snapshot.name} GROUP BY 1 ORDER BY 1"
+    assert _run(labelled, labels) == [("breakout", 100), ("trend_up", 100)]
+
+
+def test_freeze_again_for_the_same_run_gives_the_same_snapshot(labelled: Engine) -> None:
+    assert freeze(labelled, "run", FEATURES) == freeze(labelled, "run", FEATURES)
+
+
+def test_freeze_of_other_content_changes_the_fingerprint(labelled: Engine) -> None:
+    before = freeze(labelled, "run", FEATURES)
+    columns = ", ".join(FEATURES)
+    _run(
+        labelled,
+        f"INSERT INTO regime_features (symbol, timestamp, {columns}, regime_label) SELECT symbol, "
+        f"timestamp, {columns.replace('adx', 'adx + 1e-9')}, regime_label FROM regime_features "
+        "FINAL WHERE regime_label != '' LIMIT 1",
+    )
+    after = freeze(labelled, "run", FEATURES)
+    assert (after.table, after.rows) == (before.table, before.rows)
+    assert after.fingerprint != before.fingerprint
+
+
+def test_freeze_leaves_the_source_as_it_was(labelled: Engine) -> None:
+    state = "SELECT count(), sum(sipHash64(tuple(*))) FROM regime_features"
+    before = _run(labelled, state)
+    freeze(labelled, "run", FEATURES)
+    assert _run(labelled, state) == before
+
+
+def test_freeze_without_a_column_names_it(labelled: Engine) -> None:
+    _run(labelled, "ALTER TABLE regime_features DROP COLUMN funding_rate_ma")
+    with pytest.raises(ClickHouseRefused, match="funding_rate_ma"):
+        freeze(labelled, "run", FEATURES)
+
+
+def test_freeze_without_the_table_names_it(engine: Engine) -> None:
+    _run(engine, "DROP TABLE regime_features")
+    with pytest.raises(ClickHouseRefused, match="regime_features"):
+        freeze(engine, "run", FEATURES)
+
+
+def test_freeze_into_another_database_writes_there(labelled: Engine) -> None:
+    _run(labelled, "CREATE DATABASE snapshots")
+    snapshot = freeze(labelled, "run", FEATURES, database="snapshots")
+    assert _run(labelled, "SHOW TABLES FROM snapshots") == [(snapshot.table,)]
+
+
+def test_verify_of_an_edited_snapshot_raises(labelled: Engine) -> None:
+    snapshot = freeze(labelled, "run", FEATURES)
+    verify(labelled, snapshot)
+    _run(labelled, f"INSERT INTO {snapshot.name} SELECT * FROM {snapshot.name} LIMIT 1")
+    with pytest.raises(SnapshotChanged, match=snapshot.table):
+        verify(labelled, snapshot)
+
+
+def test_prune_keeps_the_newest_and_the_protected(labelled: Engine) -> None:
+    names = [freeze(labelled, f"run {i}", FEATURES).name for i in range(5)]
+    _run(labelled, "CREATE TABLE regime_snapshot_of_somebody (a UInt8) ENGINE = Memory")
+    assert prune(labelled, "default", keep=2, protect=[names[0]]) == 2
+    left = {f"default.{name}" for (name,) in _run(labelled, "SHOW TABLES LIKE 'regime_snap%'")}
+    assert left == {names[0], names[3], names[4], "default.regime_snapshot_of_somebody"}
+
+
+def test_table_name_of_like_run_ids_differs() -> None:
+    assert table_name("a:b") != table_name("a_b")
+
+
+def test_read_samples_gives_sorted_arrays_of_every_row(labelled: Engine) -> None:
+    snapshot = freeze(labelled, "run", FEATURES)
+    samples = read_samples(labelled, snapshot, FEATURES, REGIMES)
+    assert samples["features"].shape == (200, 22)
+    assert samples["features"].dtype == np.float32
+    assert np.all(np.diff(samples["timestamps"].astype(int)) > 0)
+    assert set(samples["symbols"]) == {"BTC's \\", "ETH"}
+    first = _run(
+        labelled,
+        f"SELECT toUInt32(timestamp), symbol, regime_label, {', '.join(FEATURES)} "
+        f"FROM {snapshot.name} ORDER BY timestamp LIMIT 1",
+    )[0]
+    assert samples["timestamps"][0].astype(int) == first[0]
+    assert (samples["symbols"][0], REGIMES[samples["labels"][0]]) == first[1:3]
+    np.testing.assert_array_equal(samples["features"][0], np.array(first[3:], np.float32))
+
+
+def test_read_samples_of_an_empty_snapshot_is_empty(engine: Engine) -> None:
+    snapshot = freeze(engine, "run", FEATURES)
+    assert dataclasses.replace(snapshot, rows=0) == snapshot
+    assert read_samples(engine, snapshot, FEATURES, REGIMES)["features"].shape == (0, 22)
