@@ -55,12 +55,11 @@ def run_gate(
     Raises:
         GateNotRun: if a rule could not be evaluated (server lost, table gone).
     """
-    context = open_context(docs_folder, engine.url.render_as_string(hide_password=False))
+    url = engine.url.set(database=frozen.database)
+    context = open_context(docs_folder, url.render_as_string(hide_password=False))
     source = context.data_sources.add_sql("clickhouse", connection_string="${CLICKHOUSE_URL}")
     try:
-        asset = source.add_table_asset(
-            name=frozen.table, table_name=frozen.table, schema_name=frozen.database
-        )
+        asset = source.add_table_asset(name=frozen.table, table_name=frozen.table)
         suite = context.suites.add(build_suite(features, regimes, thresholds, LABEL))
         definition = context.validation_definitions.add(
             gx.ValidationDefinition(
@@ -81,7 +80,9 @@ def run_gate(
         forget_old_runs(context)
         run = checkpoint.run(run_id=RunIdentifier(frozen.run_id, frozen.run_started))
     finally:
+        # Great Expectations opens two engines of its own and closes neither.
         source.get_engine().dispose()
+        source.get_execution_engine().close()
     ((result_id, validation),) = run.run_results.items()
     return _report(validation.results, frozen, thresholds, page_of(context, result_id))
 

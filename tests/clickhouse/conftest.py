@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from clickhouse.engine import open_engine
+from clickhouse.schema import apply_schema
 from ml.contract import FEATURES
 
 COUNTS = {
@@ -22,8 +23,7 @@ COUNTS = {
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """An embedded engine with an empty `regime_features`."""
     engine = open_engine(f"clickhouse+chdb:///default?path={tmp_path / 'clickhouse'}")
-    with engine.connect() as connection:
-        connection.execute(text(Path("clickhouse/schema.sql").read_text(encoding="utf-8")))
+    apply_schema(engine)
     yield engine
     engine.dispose()
 

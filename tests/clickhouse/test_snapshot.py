@@ -62,10 +62,10 @@ def test_freeze_leaves_the_source_as_it_was(labelled: Engine) -> None:
     assert _run(labelled, state) == before
 
 
-def test_freeze_without_a_column_names_it(labelled: Engine) -> None:
-    _run(labelled, "ALTER TABLE regime_features DROP COLUMN funding_rate_ma")
+def test_freeze_without_a_column_names_it(engine: Engine) -> None:
+    _run(engine, "ALTER TABLE regime_features DROP COLUMN funding_rate_ma")
     with pytest.raises(ClickHouseRefused, match="funding_rate_ma"):
-        freeze(labelled, "run", FEATURES)
+        freeze(engine, "run", FEATURES)
 
 
 def test_freeze_without_the_table_names_it(engine: Engine) -> None:

@@ -1,0 +1,50 @@
+"""A sample market in an embedded ClickHouse, frozen, to be spoiled by the tests."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sqlalchemy import Engine
+
+from clickhouse.engine import open_engine
+from clickhouse.schema import apply_schema
+from clickhouse.snapshot import freeze
+from expectations.gate import FrozenTable, run_gate
+from expectations.report import GateReport
+from expectations.thresholds import Thresholds
+from ml.contract import FEATURES, REGIMES
+from sample_market import MarketSpec, simulate
+from sample_market.loading import insert
+
+Judge = Callable[..., GateReport]
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_engine(f"clickhouse+chdb:///default?path={tmp_path / 'clickhouse'}")
+    apply_schema(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def good_market() -> pd.DataFrame:
+    """1,200 labelled samples of all seven regimes."""
+    return simulate(MarketSpec(rows=3600, seed=1))
+
+
+@pytest.fixture
+def judge(engine: Engine, tmp_path: Path) -> Judge:
+    """Loads a market, freezes it and runs the gate on it."""
+
+    def run(market: pd.DataFrame, run_id: str = "manual__2026-11-22T02:00:00+00:00", **bounds: object) -> GateReport:
+        insert(engine, market)
+        snapshot = freeze(engine, run_id, FEATURES)
+        frozen = FrozenTable(snapshot.database, snapshot.table, run_id, datetime.now(UTC))
+        thresholds = replace(Thresholds(), **bounds)  # type: ignore[arg-type]
+        return run_gate(engine, frozen, FEATURES, REGIMES, thresholds, tmp_path / "docs")
+
+    return run

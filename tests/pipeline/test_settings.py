@@ -1,0 +1,78 @@
+"""Settings come from Variables, give way to Params, and are refused by name when they are wrong."""
+
+import pickle
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import REPOSITORY, THRESHOLDS, SettingError, read_settings
+
+
+def test_read_settings_with_nothing_set_gives_the_contract_defaults() -> None:
+    settings = read_settings()
+    assert (settings.min_labeled_samples, settings.min_classes) == (300, 3)
+    assert settings.min_samples_per_class == 10
+    assert (settings.min_class_share, settings.max_class_share) == (0.01, 0.70)
+    assert (settings.min_accuracy, settings.min_improvement) == (0.65, 0.0)
+    assert (settings.holdout_fraction, settings.embargo) == (0.2, timedelta(hours=24))
+    assert settings.max_label_age_days is None
+    assert settings.models_dir == REPOSITORY / "models"
+    assert settings.data_docs_dir == REPOSITORY / "data_docs"
+    assert settings.snapshot_database is None
+
+
+def test_variable_takes_the_place_of_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_MIN_ACCURACY", "0.7")
+    monkeypatch.setenv("AIRFLOW_VAR_MODELS_DIR", "/app/models")
+    monkeypatch.setenv("AIRFLOW_VAR_SNAPSHOT_DATABASE", "snapshots")
+    settings = read_settings()
+    assert (settings.min_accuracy, settings.models_dir) == (0.7, Path("/app/models"))
+    assert settings.snapshot_database == "snapshots"
+
+
+def test_param_takes_the_place_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_MIN_ACCURACY", "0.7")
+    assert read_settings({"min_accuracy": 0.9, "min_classes": None}).min_accuracy == 0.9
+
+
+def test_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_MIN_LABELED_SAMPLES", "")
+    assert read_settings().min_labeled_samples == 300
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MIN_ACCURACY", "high"),
+        ("MIN_ACCURACY", "65"),
+        ("MIN_ACCURACY", "nan"),
+        ("MIN_LABELED_SAMPLES", "300.5"),
+        ("MIN_LABELED_SAMPLES", "-1"),
+        ("MIN_IMPROVEMENT", "inf"),
+        ("HOLDOUT_FRACTION", "0"),
+        ("EMBARGO_HOURS", "one day"),
+        ("MAX_LABEL_AGE_DAYS", "-3"),
+        ("MIN_CLASS_SHARE", "0.8"),
+        ("MODELS_DIR", "ftp://host/models"),
+    ],
+)
+def test_wrong_value_is_refused_with_name_value_and_range(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"AIRFLOW_VAR_{name}", value)
+    with pytest.raises(SettingError) as caught:
+        read_settings()
+    assert name in str(caught.value)
+    assert str(caught.value.value) == value
+    assert caught.value.allowed in str(caught.value)
+
+
+def test_setting_error_survives_pickle() -> None:
+    error = SettingError("MIN_ACCURACY", "high", "a number")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_every_threshold_has_a_param_that_may_stay_empty() -> None:
+    for threshold in THRESHOLDS.values():
+        assert threshold.param().resolve() is None
