@@ -77,7 +77,9 @@ def error_line(error: BaseException) -> str:
     """Returns the server's message in one line, without the stack trace that drivers append."""
     original = getattr(error, "orig", None)
     text = str(original if isinstance(original, BaseException) else error)
-    return " ".join(text.split("Stack trace")[0].removeprefix("Orig exception: ").split())
+    return " ".join(
+        text.split("Stack trace", maxsplit=1)[0].removeprefix("Orig exception: ").split()
+    )
 
 
 def where(url: URL) -> str:

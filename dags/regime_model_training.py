@@ -4,18 +4,18 @@ Wiring only: what the tasks do is in `pipeline.steps`, imported inside them beca
 this file all the time.
 """
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import TriggerRule, dag, task
 
-from pipeline.alerts import tell_of_failed_run, tell_of_failed_task
+from pipeline.alerts import links_of, tell_of_failed_run, tell_of_failed_task
 from pipeline.retries import RETRIES
 from pipeline.settings import THRESHOLDS, read_settings
 
 
 @dag(
     schedule="0 2 * * 0",
-    start_date=datetime(2024, 1, 7, tzinfo=timezone.utc),
+    start_date=datetime(2024, 1, 7, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12),
@@ -46,11 +46,11 @@ def regime_model_training():
         return steps.train_model(read_settings(params), run_id, checked["snapshot"])
 
     @task.branch
-    def validate_model(checked, trained, run_id=None, params=None, ti=None):
+    def validate_model(checked, run_id=None, params=None, ti=None):
         """Decides on the holdout whether the candidate may replace production."""
         from pipeline import steps
 
-        decision = steps.validate_model(read_settings(params), run_id, checked["snapshot"], trained)
+        decision = steps.validate_model(read_settings(params), run_id, checked["snapshot"])
         ti.xcom_push(key="decision", value=decision)
         return "deploy_model" if decision["deploy"] else "skip_deployment"
 
@@ -74,12 +74,12 @@ def regime_model_training():
         from pipeline import steps
 
         decision = ti.xcom_pull(task_ids="validate_model", key="decision")
-        steps.notify_success(trained, decision, ti)
+        steps.notify_success(trained, decision, links_of({"ti": ti}))
 
     checked = check_data()
     trained = train_model(checked)
-    verdict = validate_model(checked, trained)
-    verdict >> [deploy_model(trained), skip_deployment()] >> notify_success(trained)
+    verdict = validate_model(checked)
+    trained >> verdict >> [deploy_model(trained), skip_deployment()] >> notify_success(trained)
 
 
 regime_model_training()

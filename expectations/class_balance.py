@@ -71,7 +71,9 @@ def count_classes(
             for_share = (min_share * total - samples) / (1 - min_share) if min_share < 1 else 0
             lacking = max(min_samples - samples, math.ceil(for_share), 1)
             few = samples < min_samples
-            problem = f"fewer than {min_samples} samples" if few else f"less than {min_share:.1%} of all"
+            problem = (
+                f"fewer than {min_samples} samples" if few else f"less than {min_share:.1%} of all"
+            )
         elif share > max_share:
             problem = f"more than {max_share:.1%} of all"
         classes.append(ClassCount(regime, samples, share, lacking, problem))

@@ -20,7 +20,7 @@ def open_context(folder: Path, connection_url: str) -> Any:
     """Opens a Great Expectations context that writes results and pages below `folder`.
 
     Args:
-        folder: `site/index.html` is the site's first page, `results/` holds the results as JSON.
+        folder: `index.html` is the site's first page, `results/` holds the results as JSON.
         connection_url: what `${CLICKHOUSE_URL}` stands for; it is never written anywhere.
     """
     in_memory = {"class_name": "InMemoryStoreBackend"}
@@ -36,13 +36,16 @@ def open_context(folder: Path, connection_url: str) -> Any:
                 "class_name": "ValidationDefinitionStore",
                 "store_backend": in_memory,
             },
-            "results": {"class_name": "ValidationResultsStore", "store_backend": _on_disk(folder / "results")},
+            "results": {
+                "class_name": "ValidationResultsStore",
+                "store_backend": _on_disk(folder / "results"),
+            },
         },
         data_docs_sites={
             SITE: {
                 "class_name": "SiteBuilder",
                 "show_how_to_buttons": False,
-                "store_backend": _on_disk(folder / "site"),
+                "store_backend": _on_disk(folder),
                 "site_index_builder": {
                     "class_name": "DefaultSiteIndexBuilder",
                     "validation_results_limit": _KEPT_RUNS,

@@ -91,7 +91,9 @@ def failure_message(task_id: str, error: BaseException, links: Mapping[str, str]
     report = getattr(error, "report", None)
     if report is None:
         text, _, remedy = str(error).partition(" What to do: ")
-        return task_failed(FailedTask(task_id, text or type(error).__name__, _sentence(remedy)), links)
+        return task_failed(
+            FailedTask(task_id, text or type(error).__name__, _sentence(remedy)), links
+        )
     facts = RejectedData(
         samples=report.samples,
         needed=report.thresholds.min_samples,

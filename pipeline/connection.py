@@ -75,7 +75,9 @@ def clickhouse_url(connection: Connection) -> "URL":
     if connection.conn_type == "chdb":
         path = str(extra.get("path") or "")
         if not path.startswith("/"):
-            raise ConnectionProblem(f'type chdb needs the extra {{"path": "/a/folder"}}, got {path!r}')
+            raise ConnectionProblem(
+                f'type chdb needs the extra {{"path": "/a/folder"}}, got {path!r}'
+            )
         return URL.create("clickhouse+chdb", database=database, query={"path": path})
     if connection.conn_type not in SERVER_TYPES:
         allowed = ", ".join((*SERVER_TYPES, "chdb"))
@@ -128,9 +130,7 @@ def _driver(connection: Connection, extra: dict[str, Any]) -> str:
     return "native"
 
 
-def _secure(
-    connection: Connection, extra: dict[str, Any], driver: str, secure_host: bool
-) -> bool:
+def _secure(connection: Connection, extra: dict[str, Any], driver: str, secure_host: bool) -> bool:
     if "secure" in extra:
         return _text(extra["secure"]) in {"true", "1"}
     ports = _NATIVE_PORTS if driver == "native" else _HTTP_PORTS

@@ -41,7 +41,7 @@ def test_reflection_names_columns_and_table(engine: Engine) -> None:
 
 def test_core_insert_is_read_back(engine: Engine) -> None:
     table = sa.Table("regime_features", sa.MetaData(), autoload_with=engine)
-    row = {"symbol": "BTC", "timestamp": datetime.now().replace(microsecond=0), "adx": 12.5}  # noqa: DTZ005
+    row = {"symbol": "BTC", "timestamp": datetime.now().replace(microsecond=0), "adx": 12.5}
     with engine.connect() as connection:
         connection.execute(table.insert(), [row])
         assert connection.execute(sa.select(table.c.symbol, table.c.adx)).all() == [("BTC", 12.5)]

@@ -40,7 +40,9 @@ def good_market() -> pd.DataFrame:
 def judge(engine: Engine, tmp_path: Path) -> Judge:
     """Loads a market, freezes it and runs the gate on it."""
 
-    def run(market: pd.DataFrame, run_id: str = "manual__2026-11-22T02:00:00+00:00", **bounds: object) -> GateReport:
+    def run(
+        market: pd.DataFrame, run_id: str = "manual__2026-11-22T02:00:00+00:00", **bounds: object
+    ) -> GateReport:
         insert(engine, market)
         snapshot = freeze(engine, run_id, FEATURES)
         frozen = FrozenTable(snapshot.database, snapshot.table, run_id, datetime.now(UTC))

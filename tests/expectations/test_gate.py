@@ -32,7 +32,9 @@ def _failed(report: GateReport) -> list[str]:
     return [rule.rule for rule in report.failed_rules]
 
 
-def test_good_market_passes_and_counts_every_regime(judge: Judge, good_market: pd.DataFrame) -> None:
+def test_good_market_passes_and_counts_every_regime(
+    judge: Judge, good_market: pd.DataFrame
+) -> None:
     report = judge(good_market)
     counts = good_market["regime_label"].value_counts()
     assert (report.passed, report.failed_rules, report.samples) == (True, (), 1200)
@@ -43,14 +45,22 @@ def test_rows_written_twice_count_once(judge: Judge, good_market: pd.DataFrame) 
     assert judge(pd.concat([good_market, good_market])).samples == 1200
 
 
-def test_too_few_samples_are_rejected_with_count_and_bound(judge: Judge, good_market: pd.DataFrame) -> None:
+def test_too_few_samples_are_rejected_with_count_and_bound(
+    judge: Judge, good_market: pd.DataFrame
+) -> None:
     report = judge(good_market, min_samples=1201)
     rule = report.failed_rules[0]
-    assert (rule.rule, rule.expected, rule.observed) == ("labelled samples", "at least 1201", "1200")
+    assert (rule.rule, rule.expected, rule.observed) == (
+        "labelled samples",
+        "at least 1201",
+        "1200",
+    )
     assert len(report.failed_rules) == 1
 
 
-def test_no_labels_at_all_are_rejected_not_an_error(judge: Judge, good_market: pd.DataFrame) -> None:
+def test_no_labels_at_all_are_rejected_not_an_error(
+    judge: Judge, good_market: pd.DataFrame
+) -> None:
     report = judge(good_market.assign(regime_label=""))
     assert report.samples == 0
     assert {"labelled samples", "different regimes"} <= set(_failed(report))
@@ -61,7 +71,9 @@ def test_too_few_regimes_are_rejected(judge: Judge, good_market: pd.DataFrame) -
     assert _failed(judge(two, min_samples=1)) == ["different regimes"]
 
 
-def test_rare_regime_is_rejected_and_says_how_many_labels_are_missing(judge: Judge, good_market: pd.DataFrame) -> None:
+def test_rare_regime_is_rejected_and_says_how_many_labels_are_missing(
+    judge: Judge, good_market: pd.DataFrame
+) -> None:
     of_range = good_market.index[good_market["regime_label"] == "range"]
     report = judge(good_market.drop(of_range[9:]))
     (rule,) = report.failed_rules
@@ -80,11 +92,15 @@ def test_dominating_regime_is_rejected(judge: Judge, good_market: pd.DataFrame) 
 def test_unknown_label_is_rejected_and_named(judge: Judge, good_market: pd.DataFrame) -> None:
     report = judge(_set(good_market, "regime_label", "Range", rows=20))
     assert set(_failed(report)) == {"known labels", "class balance"}
-    assert "regime_label Range" in next(r.observed for r in report.failed_rules if r.rule == "known labels")
+    assert "regime_label Range" in next(
+        r.observed for r in report.failed_rules if r.rule == "known labels"
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
-def test_value_that_is_not_finite_is_rejected_with_its_row(judge: Judge, good_market: pd.DataFrame, value: float) -> None:
+def test_value_that_is_not_finite_is_rejected_with_its_row(
+    judge: Judge, good_market: pd.DataFrame, value: float
+) -> None:
     market = _set(good_market, "adx", value)
     report = judge(market)
     (rule,) = report.failed_rules
@@ -93,7 +109,9 @@ def test_value_that_is_not_finite_is_rejected_with_its_row(judge: Judge, good_ma
     assert rule.observed.startswith("1 rows") and f"symbol {symbol}" in rule.observed
 
 
-def test_old_labels_are_rejected_only_where_an_age_is_set(judge: Judge, good_market: pd.DataFrame) -> None:
+def test_old_labels_are_rejected_only_where_an_age_is_set(
+    judge: Judge, good_market: pd.DataFrame
+) -> None:
     old = good_market.assign(timestamp=good_market["timestamp"] - pd.Timedelta(days=40))
     assert judge(old).passed
     report = judge(old, max_label_age_days=30)
@@ -101,7 +119,9 @@ def test_old_labels_are_rejected_only_where_an_age_is_set(judge: Judge, good_mar
     assert report.failed_rules[0].observed.startswith("40.")
 
 
-def test_each_run_gets_its_own_page_and_a_retry_the_same(judge: Judge, good_market: pd.DataFrame) -> None:
+def test_each_run_gets_its_own_page_and_a_retry_the_same(
+    judge: Judge, good_market: pd.DataFrame
+) -> None:
     first, second = judge(good_market, run_id="one"), judge(good_market, run_id="two")
     assert first.page != second.page
     for report, run in ((first, "one"), (second, "two")):
@@ -121,7 +141,9 @@ def test_label_with_markup_is_escaped_on_the_page(judge: Judge, good_market: pd.
     assert "&lt;b&gt;x&lt;/b&gt;" in table.split("</table>")[0]
 
 
-def test_snapshot_that_is_gone_is_no_verdict(engine: Engine, judge: Judge, good_market: pd.DataFrame, tmp_path: Path) -> None:
+def test_snapshot_that_is_gone_is_no_verdict(
+    engine: Engine, judge: Judge, good_market: pd.DataFrame, tmp_path: Path
+) -> None:
     judge(good_market)
     snapshot = freeze(engine, "run", FEATURES)
     with engine.connect() as connection:

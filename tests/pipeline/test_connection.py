@@ -15,7 +15,9 @@ def _connection(**fields: Any) -> Connection:
     extra = fields.pop("extra", None)
     given = {"conn_type": "http", "host": "ch", "login": "me", "password": "pw", "schema": "market"}
     return Connection(
-        conn_id="clickhouse_default", extra=json.dumps(extra) if extra else None, **{**given, **fields}
+        conn_id="clickhouse_default",
+        extra=json.dumps(extra) if extra else None,
+        **{**given, **fields},
     )
 
 
@@ -72,7 +74,9 @@ def test_other_extras_go_to_the_driver_and_win_over_our_timeouts() -> None:
 
 
 def test_chdb_names_its_folder() -> None:
-    url = clickhouse_url(_connection(conn_type="chdb", host=None, schema=None, extra={"path": "/x y"}))
+    url = clickhouse_url(
+        _connection(conn_type="chdb", host=None, schema=None, extra={"path": "/x y"})
+    )
     assert (url.drivername, url.database) == ("clickhouse+chdb", "default")
     assert url.query["path"] == "/x y"
 

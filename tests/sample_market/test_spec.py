@@ -51,7 +51,7 @@ def test_spec_end_defaults_to_the_current_hour():
 
 
 def test_spec_end_without_zone_is_utc():
-    naive = datetime(2026, 1, 1)  # noqa: DTZ001 - what this test is about
+    naive = datetime(2026, 1, 1)
     assert MarketSpec(end=naive).end == datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -1,0 +1,167 @@
+"""From samples to a candidate, and from a candidate to a verdict: the two calls a run makes.
+
+What a candidate is made of is in the other modules; where it is kept is in `ml.registry`, which
+also deploys it.
+"""
+
+import hashlib
+import logging
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml.comparison import compare_with_production
+from ml.errors import ModelBroken
+from ml.evaluation import Scores, evaluate
+from ml.metrics import Measured, Provenance, metrics_of, onnx_metadata, run_facts
+from ml.onnx_export import export_forest
+from ml.onnx_model import check_contract, load_model, score
+from ml.parity import check_parity
+from ml.promotion import Decision, PromotionThresholds, decide
+from ml.registry import (
+    METRICS_FILE,
+    MODEL_FILE,
+    REPORT_FILE,
+    Candidate,
+    as_json,
+    read_candidate,
+    read_production,
+    update_candidate,
+)
+from ml.report import text_report
+from ml.samples import Samples, utc
+from ml.split import require_two_regimes, split_by_time
+from ml.training import TrainingOptions, cross_validate_in_time, fit_forest
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BuiltCandidate:
+    """A trained model that is not kept anywhere yet.
+
+    Attributes:
+        model: content of the ONNX file.
+        metrics: content of `metrics.json`, JSON-safe.
+        report: the text report.
+        sha256: hex digest of the model.
+    """
+
+    model: bytes
+    metrics: dict[str, Any]
+    report: str
+    sha256: str
+
+    def files(self) -> dict[str, bytes]:
+        """The files the registry keeps, by name."""
+        return {
+            MODEL_FILE: self.model,
+            METRICS_FILE: as_json(self.metrics),
+            REPORT_FILE: self.report.encode(),
+        }
+
+
+def build_candidate(
+    samples: Samples,
+    options: TrainingOptions,
+    holdout_fraction: float,
+    embargo: timedelta,
+    provenance: Provenance,
+) -> BuiltCandidate:
+    """Splits, fits, exports, checks the file and measures it; progress goes to the log.
+
+    Args:
+        samples: every labelled sample of the snapshot.
+        options: how to grow the forest.
+        holdout_fraction: newest share kept for the verdict, between 0 and 1.
+        embargo: gap between training and holdout.
+        provenance: where the samples come from.
+
+    Raises:
+        TooFewSamples: if the split leaves too little to train on or to judge by.
+        ModelBroken: if the exported file does not answer like the forest.
+    """
+    split = split_by_time(samples.timestamps, holdout_fraction, embargo)
+    train, holdout = samples.rows(split.training), samples.rows(split.holdout)
+    require_two_regimes(train.labels)
+    log.info(
+        "Training on %d rows before %s, judging on %d rows, %d rows lie between",
+        *(len(train), split.cut, len(holdout), split.embargoed_samples),
+    )
+    forest = fit_forest(train.features, train.labels, options)
+    log.info("Grew %d trees; cross-validating in time", len(forest.estimators_))
+    cv = cross_validate_in_time(train, options, embargo)
+    bare = export_forest(forest, {})
+    measured = Measured(_scores(bare, train), _scores(bare, holdout), cv)
+    metrics = metrics_of(samples, split, measured, forest)
+    model = export_forest(forest, onnx_metadata(metrics, provenance.data_fingerprint))
+    check_parity(forest, model, train.features)
+    log.info("Exported %d bytes, which answer like the forest", len(model))
+    sha256 = hashlib.sha256(model).hexdigest()
+    metrics |= run_facts(provenance, options, holdout_fraction, embargo, sha256)
+    return BuiltCandidate(model, metrics, text_report(metrics), sha256)
+
+
+def judge_candidate(
+    models_dir: str | Path, run_id: str, samples: Samples, thresholds: PromotionThresholds
+) -> Decision:
+    """Decides whether a run's candidate may replace production, and writes that into its files.
+
+    Args:
+        models_dir: MODELS_DIR.
+        run_id: whose candidate.
+        samples: the same samples it was built from.
+        thresholds: what the promotion rule asks for.
+
+    Raises:
+        ModelBroken: if the candidate is missing, was changed, or was built from other samples. A
+            broken production model is no error but a note of the decision.
+    """
+    candidate = read_candidate(models_dir, run_id)
+    name = f"candidate of run {run_id}"
+    session = load_model(candidate.model, name)
+    check_contract(session, name)
+    holdout = _holdout(candidate, samples)
+    production = read_production(models_dir)
+    content = production.model if production else None
+    majority = str(candidate.metrics["majority_regime"])
+    evidence = compare_with_production(holdout, session, content, majority)
+    if production and production.sha256 == candidate.sha256:
+        note = "this very model is in production already"
+        evidence = replace(evidence, notes=(*evidence.notes, note))
+    decision = decide(evidence, thresholds)
+    metrics = candidate.metrics | {
+        "decision": decision.to_dict(),
+        "production_accuracy": evidence.production_accuracy,
+        "production_sha256": production.sha256 if production else None,
+    }
+    report = text_report(metrics)
+    update_candidate(
+        models_dir, run_id, {METRICS_FILE: as_json(metrics), REPORT_FILE: report.encode()}
+    )
+    log.info("%s", report)
+    return decision
+
+
+def _scores(model: bytes, samples: Samples) -> Scores:
+    labels, _ = score(load_model(model), samples.features)
+    return evaluate(samples.labels, labels)
+
+
+def _holdout(candidate: Candidate, samples: Samples) -> Samples:
+    """The rows kept from training, which must be those the candidate speaks of."""
+    start, expected = candidate.metrics["holdout_start"], candidate.metrics["holdout_samples"]
+    moment = np.datetime64(start.removesuffix("+00:00"), "s")
+    first = int(np.searchsorted(samples.timestamps, moment, side="left"))
+    holdout = samples.rows(slice(first, len(samples)))
+    if len(holdout) != expected or utc(holdout.timestamps[0]).isoformat() != start:
+        problem = f"it has {expected} holdout rows from {start}, but {len(holdout)} are given now"
+        raise ModelBroken(
+            f"candidate of run {candidate.run_id}",
+            (problem,),
+            "clear the run from check_data on, so that all tasks read the same snapshot",
+        )
+    return holdout

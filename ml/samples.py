@@ -1,0 +1,103 @@
+"""The labelled samples of a run as arrays, checked once. Where they come from is not its matter."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.contract import FEATURES, REGIMES
+from ml.errors import ModelError
+
+Selection = slice | NDArray[np.bool_]
+_READ_AGAIN = "clear the run from check_data on, so that the samples are frozen and read again"
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Labelled samples, sorted by (timestamp, symbol).
+
+    Attributes:
+        features: float32 `[n, 22]`, columns in the order of `FEATURES`, all finite.
+        labels: uint8 `[n]`, index into `REGIMES`.
+        timestamps: datetime64[s] `[n]`, UTC.
+        symbols: text `[n]`.
+
+    Raises:
+        ModelError: if an array is not so, which the data gate should have found.
+    """
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    timestamps: NDArray[np.datetime64]
+    symbols: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        problem = _shape_problem(self) or _value_problem(self)
+        if problem:
+            raise ModelError(problem, _READ_AGAIN)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def rows(self, selection: Selection) -> "Samples":
+        """The selected samples in the same order; a slice copies nothing."""
+        return Samples(
+            self.features[selection],
+            self.labels[selection],
+            self.timestamps[selection],
+            self.symbols[selection],
+        )
+
+    def class_counts(self) -> dict[str, int]:
+        """How many samples each of the regimes has, in the order of `REGIMES`."""
+        counts = np.bincount(self.labels, minlength=len(REGIMES))
+        return dict(zip(REGIMES, map(int, counts), strict=True))
+
+
+def utc(timestamp: np.datetime64) -> datetime:
+    """A sample's timestamp as an aware datetime.
+
+    >>> utc(np.datetime64("2026-11-22T02:00:00")).isoformat()
+    '2026-11-22T02:00:00+00:00'
+    """
+    moment: datetime = timestamp.astype("datetime64[s]").item()
+    return moment.replace(tzinfo=UTC)
+
+
+def _shape_problem(samples: Samples) -> str | None:
+    n = len(samples.labels)
+    expected = {
+        "features": ((n, len(FEATURES)), "float32"),
+        "labels": ((n,), "uint8"),
+        "timestamps": ((n,), "datetime64[s]"),
+        "symbols": ((n,), None),
+    }
+    for name, (shape, kind) in expected.items():
+        array: NDArray[Any] = getattr(samples, name)
+        if array.shape != shape or kind not in (None, str(array.dtype)):
+            found = f"{array.dtype}{list(array.shape)}"
+            return f"The samples' {name} are {found} instead of {kind or 'text'}{list(shape)}"
+    return None
+
+
+def _value_problem(samples: Samples) -> str | None:
+    unknown = int(np.count_nonzero(samples.labels >= len(REGIMES)))
+    if unknown:
+        return f"{unknown} samples have a label that is none of the {len(REGIMES)} regimes"
+    if np.isnat(samples.timestamps).any():
+        return "There are samples without a timestamp"
+    earlier, later = samples.timestamps[:-1], samples.timestamps[1:]
+    tied = np.flatnonzero(earlier == later)
+    if (earlier > later).any() or (samples.symbols[tied] > samples.symbols[tied + 1]).any():
+        return "The samples are not sorted by timestamp and symbol"
+    return _infinite_problem(samples.features)
+
+
+def _infinite_problem(features: NDArray[np.float32]) -> str | None:
+    # Finite float32 values cannot overflow a float64 sum, so the sums need no mask of n x 22.
+    with np.errstate(invalid="ignore"):
+        sums = features.sum(axis=0, dtype=np.float64)
+    bad = [name for name, total in zip(FEATURES, sums, strict=True) if not np.isfinite(total)]
+    return f"Not every value of {', '.join(bad)} is a finite float32 number" if bad else None
