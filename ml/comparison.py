@@ -13,8 +13,8 @@ from onnxruntime import InferenceSession
 
 from ml.errors import ModelBroken
 from ml.evaluation import count_correct, count_of
+from ml.evidence import Evidence
 from ml.onnx_model import check_contract, load_model, read_metadata, score
-from ml.promotion import Evidence
 from ml.samples import Samples
 from ml.split import MIN_HOLDOUT_SAMPLES
 

@@ -1,7 +1,7 @@
 """Which failures a retry may cure.
 
-A server that is down comes back; bad data, a bad setting or a broken candidate do not get better by
-waiting, so they fail at once. Names are text, so that parsing the DAG imports none of the libraries.
+A server that is down comes back; bad data, a bad setting, a broken candidate or an incomplete
+installation do not get better by waiting, so they fail at once. Whatever is not listed is retried.
 """
 
 from datetime import timedelta
@@ -10,6 +10,10 @@ from typing import Any, Final
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 PERMANENT_FAILURES: Final = (
+    "builtins.AttributeError",
+    "builtins.ImportError",
+    "builtins.NameError",
+    "builtins.TypeError",
     "clickhouse.errors.ClickHouseRefused",
     "clickhouse.errors.SnapshotChanged",
     "expectations.errors.DataRejected",

@@ -16,8 +16,9 @@ from expectations.gate import FrozenTable, run_gate
 from expectations.thresholds import Thresholds
 from ml.candidate import Provenance, build_candidate, judge_candidate
 from ml.contract import FEATURES, REGIMES
+from ml.deployment import deploy_candidate
 from ml.promotion import Decision, PromotionThresholds
-from ml.registry import deploy_candidate, read_production, write_candidate
+from ml.registry import read_production, write_candidate
 from ml.samples import Samples
 from ml.training import TrainingOptions
 from notifications.facts import Comparison, TrainingFacts

@@ -1,0 +1,251 @@
+"""Every way a run can end, through the real Airflow, Great Expectations, ClickHouse and ONNX."""
+
+import json
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+
+from ml.contract import FEATURES
+
+TASKS = {
+    "check_data",
+    "train_model",
+    "validate_model",
+    "deploy_model",
+    "skip_deployment",
+    "notify_success",
+}
+CONTRACT_METRICS = {
+    "test_accuracy",
+    "train_accuracy",
+    "cv_accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "total_samples",
+    "train_samples",
+    "holdout_samples",
+    "class_counts",
+    "majority_accuracy",
+    "production_accuracy",
+    "model_sha256",
+    "data_fingerprint",
+    "trained_at",
+    "deployed_at",
+    "run_id",
+    "train_start",
+    "train_end",
+    "holdout_start",
+    "holdout_end",
+}
+
+
+def _file_answers(content: bytes) -> None:
+    """The application's view of the model file, with onnxruntime alone."""
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    assert (given.name, given.type, given.shape[1]) == ("input", "tensor(double)", 22)
+    rows = np.random.default_rng(0).normal(size=(5, 22))
+    label, probabilities = session.run(["output", "probabilities"], {"input": rows})
+    assert (label.dtype, label.shape) == (np.int64, (5,))
+    assert (probabilities.dtype, probabilities.shape) == (np.float64, (5, 7))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_first_run_deploys_and_tells(home, market, chat) -> None:
+    home.load(market)
+    run = home.run()
+    assert run.state == "success"
+    assert set(run.tasks) == TASKS
+    assert (run.tasks["deploy_model"], run.tasks["skip_deployment"]) == ("success", "skipped")
+    _file_answers((home.models / "regime_detector.onnx").read_bytes())
+    metrics = home.metrics()
+    assert set(metrics) >= CONTRACT_METRICS
+    assert (metrics["production_accuracy"], metrics["total_samples"]) == (None, 2000)
+    assert metrics["test_accuracy"] > 0.65
+    (message,) = chat
+    assert f"📊 Test Accuracy: {metrics['test_accuracy']:.1%}" in message
+    assert "Model deployed to production.\nApplication will use new model on next restart." in message
+    pages = list(home.docs.rglob("*.html"))
+    assert home.docs / "index.html" in pages
+    assert any(run.run_id in page.parts for page in pages)
+
+
+def test_second_run_on_the_same_data_keeps_production_with_both_numbers(home, market, chat) -> None:
+    home.load(market)
+    home.run()
+    production = (home.models / "regime_detector.onnx").read_bytes()
+    run = home.run()
+    assert (run.tasks["deploy_model"], run.tasks["skip_deployment"]) == ("skipped", "success")
+    assert run.tasks["notify_success"] == run.state == "success"
+    assert (home.models / "regime_detector.onnx").read_bytes() == production
+    number = f"{home.metrics()['test_accuracy']:.1%}"
+    assert f"accuracy {number} is not better than production's {number} on the same" in chat[1]
+    assert "Production model unchanged." in chat[1]
+
+
+def test_candidate_below_the_floor_is_not_deployed(home, market, chat) -> None:
+    home.load(market)
+    run = home.run(MIN_ACCURACY="0.99")
+    assert (run.state, run.tasks["skip_deployment"]) == ("success", "success")
+    assert not (home.models / "regime_detector.onnx").exists()
+    assert "is below the floor of 99.0% (MIN_ACCURACY)" in chat[0]
+
+
+def test_param_of_the_run_overrides_the_variable(home, market) -> None:
+    home.load(market)
+    run = home.run({"min_accuracy": 0.99}, MIN_ACCURACY="0.1")
+    assert run.tasks["skip_deployment"] == "success"
+
+
+def test_better_candidate_replaces_production_and_keeps_the_old_pair(home, market) -> None:
+    home.load(market[market["timestamp"] < market["timestamp"].quantile(0.5)])
+    assert home.run(MIN_ACCURACY="0.3").tasks["deploy_model"] == "success"
+    before = home.files()
+    home.load(market)
+    run = home.run(MIN_ACCURACY="0.3")
+    assert run.tasks["deploy_model"] == "success"
+    after = home.files()
+    backed_up = {name for name in after if name.startswith("backups/")}
+    assert {after[name] for name in backed_up} == {
+        before["regime_detector.onnx"],
+        before["regime_detector_metrics.json"],
+    }
+    assert home.metrics()["production_accuracy"] < home.metrics()["test_accuracy"]
+
+
+def test_model_of_shuffled_labels_is_not_deployed(home, market) -> None:
+    labelled = market["regime_label"] != ""
+    shuffled = market.copy()
+    labels = market.loc[labelled, "regime_label"].sample(frac=1, random_state=0)
+    shuffled.loc[labelled, "regime_label"] = labels.to_numpy()
+    home.load(shuffled)
+    run = home.run()
+    assert (run.state, run.tasks["deploy_model"]) == ("success", "skipped")
+
+
+def test_broken_production_file_is_told_loudly_and_replaced(home, market, chat) -> None:
+    home.load(market)
+    home.models.mkdir()
+    (home.models / "regime_detector.onnx").write_bytes(b"not a model")
+    run = home.run()
+    assert run.tasks["deploy_model"] == "success"
+    assert "PRODUCTION COULD NOT BE SCORED" in chat[0]
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"MIN_LABELED_SAMPLES": "1000000"}, "Samples: 2000 (need 1000000+)"),
+        ({"MAX_CLASS_SHARE": "0.1"}, "class balance"),
+        ({"MIN_SAMPLES_PER_CLASS": "1000"}, "class balance"),
+        ({"MAX_LABEL_AGE_DAYS": "0.001"}, "age of the newest label"),
+    ],
+)
+def test_rejected_data_fails_at_once_and_leaves_production(
+    home, market, chat, variables: dict[str, str], told: str
+) -> None:
+    home.load(market)
+    home.models.mkdir()
+    (home.models / "regime_detector.onnx").write_bytes(b"production")
+    before = home.files()
+    run = home.run(**variables)
+    assert (run.state, run.tasks["check_data"], run.tries["check_data"]) == ("failed", "failed", 1)
+    assert run.tasks["train_model"] == "upstream_failed"
+    assert home.files() == before
+    (message,) = chat
+    assert "Error: Insufficient data quality" in message
+    assert told in message
+    assert "Data gate: REJECTED" in run.log
+    assert "labels missing" in run.log
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [("adx", np.inf, "finite adx"), ("regime_label", "Trend Up", "known labels")],
+)
+def test_spoiled_rows_are_rejected_by_their_rule(
+    home, market, chat, column: str, value: object, told: str
+) -> None:
+    spoiled = market.copy()
+    rows = spoiled.index[spoiled["regime_label"] != ""][:30]
+    spoiled.loc[rows, column] = value
+    home.load(spoiled)
+    run = home.run()
+    assert run.state == "failed"
+    assert told in chat[0]
+
+
+def test_wrong_setting_fails_at_once_naming_variable_value_and_range(home, market, chat) -> None:
+    home.load(market)
+    run = home.run(MIN_ACCURACY="high")
+    assert (run.state, run.tries["check_data"]) == ("failed", 1)
+    assert "MIN_ACCURACY is 'high', but allowed is a number from 0 to 1" in chat[0]
+
+
+def test_missing_table_fails_at_once_with_the_remedy(home, chat) -> None:
+    run = home.run()
+    assert (run.state, run.tries["check_data"]) == ("failed", 1)
+    assert "regime_features" in chat[0]
+    assert "schema.sql" in chat[0]
+    assert "data quality" not in chat[0]
+
+
+@pytest.mark.parametrize("port", [8123, 9000])
+def test_unreachable_clickhouse_is_retried_and_never_called_bad_data(home, chat, port: int) -> None:
+    connection = {
+        "conn_type": "http",
+        "host": "127.0.0.1",
+        "port": 1,
+        "password": "s3cr3t-password",
+        "extra": {"driver": {8123: "http", 9000: "native"}[port]},
+    }
+    home.monkeypatch.setenv("AIRFLOW_CONN_CLICKHOUSE_DEFAULT", json.dumps(connection))
+    run = home.run()
+    assert (run.state, run.tries["check_data"]) == ("failed", 2)
+    (message,) = chat
+    assert "cannot be reached" in message
+    assert "data quality" not in message
+    assert "s3cr3t-password" not in message + run.log
+
+
+def test_candidate_changed_after_the_verdict_is_not_deployed(home, market, chat) -> None:
+    from ml import candidate
+
+    home.load(market)
+    judge = candidate.judge_candidate
+
+    def judge_then_tamper(models_dir, run_id, *rest):
+        decision = judge(models_dir, run_id, *rest)
+        (file,) = models_dir.glob("candidates/*/model.onnx")
+        file.write_bytes(file.read_bytes() + b" ")
+        return decision
+
+    home.monkeypatch.setattr("pipeline.steps.judge_candidate", judge_then_tamper)
+    run = home.run()
+    assert (run.state, run.tasks["deploy_model"]) == ("failed", "failed")
+    assert not (home.models / "regime_detector.onnx").exists()
+    assert len(chat) == 1
+
+
+def test_silent_chat_does_not_fail_the_run(home, market) -> None:
+    home.load(market)
+    run = home.run(APPRISE_URLS="json://127.0.0.1:1/")
+    assert run.state == "success"
+    assert "NOT delivered to APPRISE_URLS line 1" in run.log
+
+
+def test_run_without_a_channel_says_so_in_the_log(home, market) -> None:
+    home.load(market)
+    run = home.run()
+    assert "Model deployed to production." in run.log
+    assert "No channel is configured" in run.log
+
+
+def test_samples_that_only_lie_in_the_holdout_are_a_clear_error(home, market, chat) -> None:
+    labelled = market[market["regime_label"] != ""]
+    home.load(labelled.assign(timestamp=labelled["timestamp"].max() - pd.to_timedelta(labelled.groupby("symbol").cumcount() % 20, unit="h")))
+    run = home.run(MIN_LABELED_SAMPLES="10", MIN_SAMPLES_PER_CLASS="1")
+    assert (run.state, run.tasks["train_model"], run.tries["train_model"]) == ("failed", "failed", 1)
+    assert "EMBARGO_HOURS" in chat[0]

@@ -1,0 +1,158 @@
+"""Candidates are kept whole, found again, and pruned to the newest ten."""
+
+import hashlib
+import os
+
+import pytest
+
+from ml.errors import ModelBroken
+from ml.registry import (
+    as_json,
+    candidate_folder,
+    read_candidate,
+    read_production,
+    update_candidate,
+    write_candidate,
+)
+
+
+def files(model=b"model", **metrics):
+    sha256 = hashlib.sha256(model).hexdigest()
+    return {
+        "model.onnx": model,
+        "metrics.json": as_json({"model_sha256": sha256} | metrics),
+        "report.txt": b"report",
+    }
+
+
+def test_candidate_written_is_read_back(tmp_path):
+    written = write_candidate(tmp_path / "models", "run 1", files(note="é"))
+
+    assert written == read_candidate(tmp_path / "models", "run 1")
+    assert written.model == b"model"
+    assert written.metrics["note"] == "é"
+    assert (tmp_path / "models" / written.folder / "report.txt").read_bytes() == b"report"
+
+
+@pytest.mark.parametrize(
+    "run_id",
+    [
+        "scheduled__2026-11-22T02:00:00+00:00",
+        "../../etc/passwd",
+        "..",
+        "",
+        "a/b",
+        "x" * 300,
+        "läuft\n",
+    ],
+)
+def test_candidate_folder_of_any_run_id_is_one_safe_folder(tmp_path, run_id):
+    write_candidate(tmp_path, run_id, files())
+    (found,) = (tmp_path / "candidates").iterdir()
+
+    assert f"candidates/{found.name}" == candidate_folder(run_id)
+    assert read_candidate(tmp_path, run_id).model == b"model"
+
+
+def test_candidate_folders_of_runs_that_look_alike_differ():
+    assert candidate_folder("a:b") != candidate_folder("a+b")
+
+
+def test_candidate_of_a_retry_replaces_the_earlier_attempt_whole(tmp_path):
+    write_candidate(tmp_path, "run", files() | {"plot.png": b"old"})
+    write_candidate(tmp_path, "run", files(b"second"))
+
+    (folder,) = (tmp_path / "candidates").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "metrics.json",
+        "model.onnx",
+        "report.txt",
+    ]
+    assert read_candidate(tmp_path, "run").model == b"second"
+
+
+def test_candidates_are_pruned_to_the_newest_ten(tmp_path):
+    for number in range(10):
+        candidate = write_candidate(tmp_path, f"run{number}", files())
+        os.utime(tmp_path / candidate.folder, (1000 + number, 1000 + number))
+    for number in (10, 11):
+        candidate = write_candidate(tmp_path, f"run{number}", files())
+
+    left = {path.name for path in (tmp_path / "candidates").iterdir()}
+    assert left == {candidate_folder(f"run{n}").split("/")[1] for n in range(2, 12)}
+
+
+def test_candidate_just_written_is_never_pruned_even_with_an_old_clock(tmp_path):
+    for number in range(10):
+        candidate = write_candidate(tmp_path, f"run{number}", files())
+        os.utime(tmp_path / candidate.folder, (4e9 + number, 4e9 + number))
+
+    assert write_candidate(tmp_path, "new", files()).model == b"model"
+    assert len(list((tmp_path / "candidates").iterdir())) == 10
+
+
+def test_candidate_that_is_missing_is_reported(tmp_path):
+    with pytest.raises(ModelBroken, match="clear the run from train_model on"):
+        read_candidate(tmp_path, "run")
+
+
+def test_candidate_tampered_with_is_reported(tmp_path):
+    candidate = write_candidate(tmp_path, "run", files())
+    (tmp_path / candidate.folder / "model.onnx").write_bytes(b"other")
+
+    with pytest.raises(ModelBroken, match="its SHA-256 is"):
+        read_candidate(tmp_path, "run")
+
+
+def test_candidate_with_broken_metrics_is_reported(tmp_path):
+    candidate = write_candidate(tmp_path, "run", files())
+    (tmp_path / candidate.folder / "metrics.json").write_text("{")
+
+    with pytest.raises(ModelBroken, match="missing or unreadable"):
+        read_candidate(tmp_path, "run")
+
+
+def test_candidate_updated_keeps_its_other_files(tmp_path):
+    write_candidate(tmp_path, "run", files())
+    update_candidate(tmp_path, "run", {"report.txt": b"verdict"})
+
+    candidate = read_candidate(tmp_path, "run")
+    assert (tmp_path / candidate.folder / "report.txt").read_bytes() == b"verdict"
+
+
+def test_models_dir_that_is_a_file_is_an_oserror_that_says_what_to_do(tmp_path):
+    (tmp_path / "models").write_text("I am a file")
+
+    with pytest.raises(OSError, match="see that MODELS_DIR is a folder"):
+        write_candidate(tmp_path / "models", "run", files())
+    with pytest.raises(OSError, match="see that MODELS_DIR is a folder"):
+        read_production(tmp_path / "models")
+
+
+def test_models_dir_that_is_read_only_is_an_oserror_that_says_what_to_do(tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere; run the tests as another user")
+    tmp_path.chmod(0o500)
+
+    with pytest.raises(PermissionError, match="see that MODELS_DIR is a folder"):
+        write_candidate(tmp_path, "run", files())
+
+
+def test_production_of_an_empty_folder_is_none(tmp_path):
+    assert read_production(tmp_path / "nowhere") is None
+
+
+@pytest.mark.parametrize("content", [None, b"{", b"[1]", b'{"model_sha256": "of another"}'])
+def test_production_without_metrics_of_its_own_has_none(tmp_path, content):
+    (tmp_path / "regime_detector.onnx").write_bytes(b"model")
+    if content is not None:
+        (tmp_path / "regime_detector_metrics.json").write_bytes(content)
+
+    production = read_production(tmp_path)
+    assert production.metrics is None
+    assert production.sha256 == hashlib.sha256(b"model").hexdigest()
+
+
+def test_metrics_with_nan_are_refused():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        as_json({"accuracy": float("nan")})

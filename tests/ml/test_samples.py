@@ -1,0 +1,67 @@
+"""Samples are refused unless they are what they say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ml.contract import REGIMES
+from ml.errors import ModelError
+
+
+def test_class_counts_names_every_regime_also_absent_ones(make_samples):
+    counts = make_samples(50, regimes=(0, 3)).class_counts()
+
+    assert tuple(counts) == REGIMES
+    assert sum(counts.values()) == 50
+    assert counts["range"] == 0
+    assert all(type(count) is int for count in counts.values())
+
+
+def test_rows_of_a_slice_copies_nothing(samples):
+    part = samples.rows(slice(10, 30))
+
+    assert len(part) == 20
+    assert np.shares_memory(part.features, samples.features)
+
+
+def test_rows_of_a_mask_keeps_rows_together(samples):
+    mask = samples.labels == 2
+    part = samples.rows(mask)
+
+    assert set(part.labels) == {2}
+    np.testing.assert_array_equal(part.features, samples.features[mask])
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "words"),
+    [
+        ("features", lambda a: a[:, :21], "features are float32"),
+        ("features", lambda a: a.astype(np.float64), "float64"),
+        ("labels", lambda a: a.astype(np.int64), "labels are int64"),
+        ("labels", lambda a: np.where(np.arange(len(a)) == 5, 7, a).astype(np.uint8), "1 samples"),
+        ("timestamps", lambda a: a[::-1], "not sorted"),
+        ("timestamps", lambda a: np.full_like(a, "NaT"), "without a timestamp"),
+        ("symbols", lambda a: a[::-1], "not sorted"),
+        ("symbols", lambda a: a[1:], "symbols are object"),
+    ],
+)
+def test_samples_that_are_not_so_are_refused(samples, field, change, words):
+    with pytest.raises(ModelError, match=words):
+        replace(samples, **{field: change(getattr(samples, field))})
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_samples_with_a_value_that_is_not_finite_name_the_feature(samples, value):
+    features = samples.features.copy()
+    features[3, 4] = value
+    features[5, 4] = -value
+
+    with pytest.raises(ModelError, match="value of adx is a finite"):
+        replace(samples, features=features)
+
+
+def test_samples_with_the_largest_float32_are_taken(samples):
+    features = np.full_like(samples.features, np.finfo(np.float32).max)
+
+    assert len(replace(samples, features=features)) == len(samples)
