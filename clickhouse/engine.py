@@ -1,7 +1,7 @@
 """Opens SQLAlchemy engines on ClickHouse and gives its errors one shape for every driver.
 
-It knows `clickhouse+native`, `clickhouse+http` and the embedded `clickhouse+chdb`; where a URL comes
-from is the caller's business.
+It knows `clickhouse+native`, `clickhouse+http` and the embedded `clickhouse+chdb`; where a URL
+comes from is the caller's business.
 """
 
 import re

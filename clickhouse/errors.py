@@ -37,8 +37,8 @@ class ClickHouseUnavailable(OperationalError):
 
     def __str__(self) -> str:
         return (
-            f"ClickHouse at {self.server} cannot be reached: {self.answer} What to do: see that the "
-            "server is up and that host, port and protocol of the Connection are right."
+            f"ClickHouse at {self.server} cannot be reached: {self.answer} What to do: see that "
+            "the server is up and that host, port and protocol of the Connection are right."
         )
 
     def __reduce__(self) -> Any:

@@ -76,7 +76,8 @@ def _fill(
     # Feature-major, so that each block's column is one contiguous copy; the transposed view is
     # what the forest takes without another copy.
     matrix = np.empty((width, rows), np.float32)
-    seconds, codes, labels = (np.empty(rows, kind) for kind in (np.uint32, np.uint16, np.uint8))
+    labels = np.empty(rows, np.uint8)
+    seconds, codes = np.empty(rows, np.uint32), np.empty(rows, np.uint16)
     filled = 0
     for block in blocks:
         end = filled + len(block[0])

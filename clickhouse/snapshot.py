@@ -1,6 +1,6 @@
-"""Freezes the labelled rows of a run into a table of its own, names its content, removes old ones.
+"""Freezes the labelled rows of a run into a table of its own, and removes old ones.
 
-What is frozen here is what the gate validates and what training reads. The source table is only read.
+What is frozen here is what the gate validates and what training reads; the source is only read.
 """
 
 import hashlib

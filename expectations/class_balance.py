@@ -80,7 +80,7 @@ def count_classes(
     return tuple(classes)
 
 
-class ExpectClassBalance(ColumnAggregateExpectation):  # type: ignore[misc]
+class ExpectClassBalance(ColumnAggregateExpectation):
     """Expects every label that occurs to have enough rows and a share within bounds."""
 
     classes: list[str]
@@ -106,8 +106,8 @@ class ExpectClassBalance(ColumnAggregateExpectation):  # type: ignore[misc]
         return {"success": not bad, "result": {"observed_value": observed, "details": details}}
 
     @classmethod
-    @renderer(renderer_type=LegacyDiagnosticRendererType.OBSERVED_VALUE)  # type: ignore[untyped-decorator]
-    def _diagnostic_observed_value_renderer(
+    @renderer(renderer_type=LegacyDiagnosticRendererType.OBSERVED_VALUE)
+    def _diagnostic_observed_value_renderer(  # type: ignore[override]  # their hint knows only text
         cls, configuration: Any = None, result: Any = None, **_: Any
     ) -> RenderedTableContent:
         details = result.result.get("details", {})

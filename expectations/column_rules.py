@@ -16,32 +16,32 @@ from great_expectations.expectations.metrics import (
 )
 
 
-class _ColumnValuesFinite(ColumnMapMetricProvider):  # type: ignore[misc]
+class _ColumnValuesFinite(ColumnMapMetricProvider):
     condition_metric_name = "column_values.finite"
 
-    @column_condition_partial(engine=SqlAlchemyExecutionEngine)  # type: ignore[untyped-decorator]
+    @column_condition_partial(engine=SqlAlchemyExecutionEngine)
     def _sqlalchemy(cls, column: Any, **_: Any) -> Any:  # noqa: N805 - GX makes it a class method
         # As float32, because the forest computes in float32: 1e39 is infinite there.
         return sa.func.isFinite(sa.func.toFloat32(column)) == 1
 
 
-class ExpectColumnValuesToBeFinite(ColumnMapExpectation):  # type: ignore[misc]
+class ExpectColumnValuesToBeFinite(ColumnMapExpectation):
     """Expects no NULL, NaN or infinity, also after rounding to float32."""
 
     map_metric: ClassVar[str] = "column_values.finite"
 
 
-class _ColumnAgeInDays(ColumnAggregateMetricProvider):  # type: ignore[misc]
+class _ColumnAgeInDays(ColumnAggregateMetricProvider):
     metric_name = "column.age_days"
 
-    @column_aggregate_partial(engine=SqlAlchemyExecutionEngine)  # type: ignore[untyped-decorator]
+    @column_aggregate_partial(engine=SqlAlchemyExecutionEngine)
     def _sqlalchemy(cls, column: Any, **_: Any) -> Any:  # noqa: N805 - GX makes it a class method
         # Computed by the server: drivers disagree on whether a DateTime has a zone.
         newest = sa.func.maxOrNull(column)
         return sa.func.dateDiff("minute", newest, sa.func.now()) / sa.literal(1440.0)
 
 
-class ExpectColumnNewestToBeFresh(ColumnAggregateExpectation):  # type: ignore[misc]
+class ExpectColumnNewestToBeFresh(ColumnAggregateExpectation):
     """Expects the newest timestamp to be at most `max_age_days` old."""
 
     max_age_days: float

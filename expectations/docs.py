@@ -1,7 +1,7 @@
 """The Data Docs site on disk: one page a run, an index, old runs removed.
 
-The context is ephemeral: suites live in memory, only results and pages on disk. Of the layouts tried
-it is the one that is safe when runs overlap (docs/decisions/002-ephemeral-gx-context.md).
+The context is ephemeral: suites live in memory, only results and pages on disk. Of the layouts
+tried it is the one that is safe when runs overlap (docs/decisions/002-ephemeral-gx-context.md).
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import great_expectations as gx
-from great_expectations.data_context.types.base import DataContextConfig
+from great_expectations.data_context.types.base import DataContextConfig, ProgressBarsConfig
 
 SITE = "data_docs"
 _KEPT_RUNS = 200
@@ -53,7 +53,7 @@ def open_context(folder: Path, connection_url: str) -> Any:
                 "site_section_builders": {"profiling": "None"},
             }
         },
-        progress_bars={"globally": False},
+        progress_bars=ProgressBarsConfig(globally=False),
     )
     return gx.get_context(
         mode="ephemeral",

@@ -18,7 +18,7 @@ class DataRejected(Exception):
 
 
 class GateNotRun(Exception):
-    """A rule could not be evaluated, so there is no verdict: never read as passed or as bad data."""
+    """A rule could not be evaluated: there is no verdict, neither passed nor bad data."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__(problems)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import great_expectations as gx
-from great_expectations.checkpoint import UpdateDataDocsAction
+from great_expectations.checkpoint.actions import UpdateDataDocsAction
 from great_expectations.core.run_identifier import RunIdentifier
 from sqlalchemy import Engine
 
@@ -31,7 +31,7 @@ class FrozenTable:
     run_started: datetime
 
 
-def run_gate(
+def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
     engine: Engine,
     frozen: FrozenTable,
     features: Sequence[str],

@@ -72,8 +72,10 @@ class GateReport:
         ]
         return "\n\n".join(
             [
-                f"Data gate: {verdict}. {self.samples:,} labelled samples in {self.table}, "
-                f"{held} of {len(self.rules)} rules hold.",
+                (
+                    f"Data gate: {verdict}. {self.samples:,} labelled samples in {self.table}, "
+                    f"{held} of {len(self.rules)} rules hold."
+                ),
                 tabulate(rules, headers=("", "rule", "expected", "observed"), maxcolwidths=60),
                 tabulate(
                     classes,

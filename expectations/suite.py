@@ -1,6 +1,7 @@
 """The rules of the data gate, top to bottom, each with what it expects in words."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import great_expectations as gx
 from great_expectations import expectations as gxe
@@ -72,5 +73,5 @@ def build_suite(
     return gx.ExpectationSuite(name=SUITE_NAME, expectations=rules)
 
 
-def _words(rule: str, expected: str) -> dict[str, object]:
+def _words(rule: str, expected: str) -> dict[str, Any]:
     return {"description": f"{rule}: {expected}", "meta": {"rule": rule, "expected": expected}}

@@ -1,7 +1,6 @@
 """Turns the Airflow Connection `clickhouse_default` into a ClickHouse engine."""
 
 import json
-from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,6 +8,8 @@ from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import URL, Engine
 
 CONNECTION_ID: Final = "clickhouse_default"

@@ -1,6 +1,6 @@
 """Reads the pipeline's settings: Airflow Variables, overridden by a run's Params.
 
-Everything is read when a task runs and checked at once; nothing is read while Airflow parses the DAG.
+All are read when a task runs and checked at once; none is read while Airflow parses the DAG.
 """
 
 import math

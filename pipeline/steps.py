@@ -14,9 +14,10 @@ from clickhouse.snapshot import Snapshot, freeze, prune, verify
 from expectations.errors import DataRejected
 from expectations.gate import FrozenTable, run_gate
 from expectations.thresholds import Thresholds
-from ml.candidate import Provenance, build_candidate, judge_candidate
+from ml.candidate import build_candidate, judge_candidate
 from ml.contract import FEATURES, REGIMES
 from ml.deployment import deploy_candidate
+from ml.metrics import Provenance
 from ml.promotion import Decision, PromotionThresholds
 from ml.registry import read_production, write_candidate
 from ml.samples import Samples

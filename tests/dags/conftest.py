@@ -1,11 +1,12 @@
 """Runs of the real DAG through Airflow on an embedded ClickHouse."""
 
 import json
+import logging
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,7 +24,9 @@ from sample_market.loading import insert
 
 @pytest.fixture(scope="session")
 def _airflow_database() -> None:
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True
+    )
 
 
 @dataclass
@@ -44,7 +47,6 @@ class Home:
     folder: Path
     monkeypatch: pytest.MonkeyPatch
     capture: Callable[[], str]
-    variables: dict[str, str] = field(default_factory=dict)
 
     @property
     def models(self) -> Path:
@@ -99,19 +101,21 @@ def home(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
-) -> Iterator[Home]:
+    caplog: pytest.LogCaptureFixture,
+) -> Home:
     """A home with nothing in it yet."""
     connection = {"conn_type": "chdb", "extra": {"path": str(tmp_path / "clickhouse")}}
     monkeypatch.setenv("AIRFLOW_CONN_CLICKHOUSE_DEFAULT", json.dumps(connection))
     monkeypatch.setenv("AIRFLOW_VAR_MODELS_DIR", str(tmp_path / "models"))
     monkeypatch.setenv("AIRFLOW_VAR_DATA_DOCS_DIR", str(tmp_path / "docs"))
-    return Home(tmp_path, monkeypatch, lambda: "".join(capfd.readouterr()))
+    caplog.set_level(logging.INFO)
+    return Home(tmp_path, monkeypatch, lambda: "".join((*capfd.readouterr(), caplog.text)))
 
 
 class _Chat(BaseHTTPRequestHandler):
     """Takes what Apprise posts to a json:// address."""
 
-    def do_POST(self) -> None:  # noqa: N802 - the name http.server calls
+    def do_POST(self) -> None:
         length = int(self.headers["Content-Length"])
         self.server.messages.append(json.loads(self.rfile.read(length))["message"])  # type: ignore[attr-defined]
         self.send_response(200)
