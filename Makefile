@@ -15,10 +15,12 @@ export AIRFLOW__CORE__PLUGINS_FOLDER ?= $(CURDIR)/plugins
 export AIRFLOW__CORE__LOAD_EXAMPLES ?= False
 export AIRFLOW_CONN_CLICKHOUSE_DEFAULT ?= {"conn_type": "chdb", "extra": {"path": "$(CURDIR)/.clickhouse"}}
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
+# `airflow standalone` starts its parts by name.
+export PATH := $(BIN):$(PATH)
 # Great Expectations and Airflow import twice as slowly without their bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check lint types test demo ui up down bench lock clean
+.PHONY: check lint types test demo ui lock clean
 
 check: lint types test
 

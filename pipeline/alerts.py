@@ -4,6 +4,7 @@ A task that fails with an exception speaks for itself (it knows the details). Th
 speaks for tasks that could not, such as a killed worker, and keeps silent where one has spoken.
 """
 
+import json
 import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -134,6 +135,8 @@ def _apprise_connection() -> tuple[tuple[str, str], ...]:
         config = BaseHook.get_connection(_APPRISE_CONNECTION).extra_dejson.get("config") or []
     except AirflowNotFoundException:
         return ()
+    if isinstance(config, str):  # as the provider's form stores it
+        config = json.loads(config)
     entries = [config] if isinstance(config, dict) else config
     return tuple((str(entry["path"]), str(entry.get("tag") or "")) for entry in entries)
 

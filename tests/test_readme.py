@@ -1,0 +1,115 @@
+"""The README's commands do what it says; facts that stand in it and in the code agree."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import THRESHOLDS
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment whose Airflow, ClickHouse, models and pages lie in a new folder."""
+    home = tmp_path_factory.mktemp("demo")
+    connection = {"conn_type": "chdb", "extra": {"path": str(home / "clickhouse")}}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW", "MAKE", "MFLAGS", "PYTEST"))
+    }
+    return inherited | {
+        "AIRFLOW_HOME": str(home / "airflow"),
+        "AIRFLOW_CONN_CLICKHOUSE_DEFAULT": json.dumps(connection),
+        "AIRFLOW_VAR_MODELS_DIR": str(home / "models"),
+        "AIRFLOW_VAR_DATA_DOCS_DIR": str(home / "docs"),
+        "PATH": f"{REPOSITORY / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
+    }
+
+
+def _run(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    assert command in README
+    return subprocess.run(
+        command.split(),
+        env=environment,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_demo_commands_end_as_the_readme_says(environment: dict[str, str]) -> None:
+    models = Path(environment["AIRFLOW_VAR_MODELS_DIR"])
+
+    first = _run("make demo", environment)
+    assert first.returncode == 0, first.stdout[-3000:] + first.stderr[-3000:]
+    assert "DEPLOYED" in first.stdout.split("Verdict of run")[1].splitlines()[0]
+    production = (models / "regime_detector.onnx").read_bytes()
+
+    below = _run("make demo AIRFLOW_VAR_MIN_ACCURACY=0.99", environment)
+    verdict = below.stdout.split("Verdict of run")[1]
+    assert below.returncode == 0
+    assert "NOT DEPLOYED" in verdict
+    assert "is below the floor of 99.0% (MIN_ACCURACY)" in verdict
+    assert "is not better than production's" in verdict
+
+    before = {path: path.read_bytes() for path in models.rglob("*") if path.is_file()}
+    rejected = _run("make demo AIRFLOW_VAR_MIN_LABELED_SAMPLES=1000000", environment)
+    assert rejected.returncode != 0
+    assert "Samples: 4000 (need 1000000+)" in rejected.stdout + rejected.stderr
+    assert {path: path.read_bytes() for path in models.rglob("*") if path.is_file()} == before
+    assert (models / "regime_detector.onnx").read_bytes() == production
+
+
+def test_airflow_commands_work_as_written(environment: dict[str, str]) -> None:
+    airflow = environment | {
+        "PYTHONPATH": str(REPOSITORY),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPOSITORY / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    }
+    task = _run("airflow tasks test regime_model_training check_data 2026-11-22", airflow)
+    assert task.returncode == 0, task.stdout[-3000:] + task.stderr[-3000:]
+    assert "Data gate: passed" in task.stdout + task.stderr
+    dag = _run("airflow dags test regime_model_training", airflow)
+    assert dag.returncode == 0, dag.stdout[-3000:] + dag.stderr[-3000:]
+    listed = _run("airflow dags list-import-errors", airflow)
+    assert listed.returncode == 0
+
+
+def test_sample_market_help_is_shown(environment: dict[str, str]) -> None:
+    run = _run("python -m sample_market --help", environment)
+    assert run.returncode == 0
+    assert "--labelled-share" in run.stdout
+
+
+def test_every_make_command_is_a_target() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"`make (\w+)|^make (\w+)", README, re.MULTILINE))
+    targets = {first or second for first, second in named}
+    assert targets >= {"demo", "test", "ui", "lock"}
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_every_threshold_stands_in_the_readme_with_its_default() -> None:
+    for threshold in THRESHOLDS.values():
+        (row,) = [
+            line
+            for line in README.splitlines()
+            if f"| `{threshold.name}`" in line or f", `{threshold.name}` |" in line
+        ]
+        default = "none" if threshold.default is None else f"{threshold.default:g}"
+        assert default in re.split(r"[|,]", row.replace(" ", "")), row
+
+
+def test_every_linked_file_exists() -> None:
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
+        assert (REPOSITORY / target).exists(), target
