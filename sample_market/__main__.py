@@ -3,7 +3,8 @@
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from clickhouse_sqlalchemy.exceptions import DatabaseException
 from sqlalchemy.exc import SQLAlchemyError
 
+from clickhouse.engine import open_engine
 from ml.contract import REGIMES
 from sample_market.errors import BadMarketFile, BadMarketSpec
 from sample_market.loading import count_rows, insert, read_file
@@ -25,15 +27,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 0, or 2 where it cannot be done."""
     described = parser()
     given = described.parse_args(arguments)
-    if given.if_empty and given.url is None:
-        described.error("--if-empty needs a table: give --url")
+    if given.if_empty and (given.to_parquet or given.to_csv):
+        described.error("--if-empty needs a table: give --connection or --url")
     # It logs the traceback of an error that is reported here in one line.
     logging.getLogger("clickhouse_driver").addHandler(logging.NullHandler())
     try:
         print(_run(given))
     except (BadMarketSpec, BadMarketFile) as error:
         return _refuse(str(error))
-    except (SQLAlchemyError, DatabaseException, OSError) as error:
+    except (SQLAlchemyError, DatabaseException, OSError, ValueError) as error:
         target = given.to_parquet or given.to_csv or f"table {given.table}"
         # ClickHouse appends its own stack trace to what it answers.
         reason = " ".join(str(error).split("Stack trace")[0].split())
@@ -53,11 +55,22 @@ def parser() -> argparse.ArgumentParser:
     return described
 
 
-def open_engine(connection_uri: str | None) -> sa.Engine:
-    """Opens the ClickHouse that a URL such as `clickhouse+native://host:9000/db` names."""
-    if not connection_uri:
-        raise BadMarketSpec("--url", connection_uri, "a URL like clickhouse+native://host:9000/db")
-    return sa.create_engine(connection_uri)
+@contextmanager
+def open_target(url: str | None) -> Iterator[sa.Engine]:
+    """Opens the ClickHouse that a URL names; None stands for the Airflow Connection."""
+    if url is None:
+        from pipeline.connection import clickhouse_engine  # noqa: PLC0415 - takes Airflow, 2 s
+
+        with clickhouse_engine() as engine:
+            yield engine
+        return
+    if not url:
+        raise BadMarketSpec("--url", url, "a URL like clickhouse+native://host:9000/db")
+    engine = open_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def summary(frame: pd.DataFrame, target: str) -> str:
@@ -103,6 +116,11 @@ def _add_target(described: argparse.ArgumentParser) -> None:
     target = described.add_argument_group("where to").add_mutually_exclusive_group(required=True)
     target.add_argument("--to-parquet", type=Path, metavar="FILE")
     target.add_argument("--to-csv", type=Path, metavar="FILE")
+    target.add_argument(
+        "--connection",
+        action="store_true",
+        help="the Airflow Connection clickhouse_default, from AIRFLOW_CONN_CLICKHOUSE_DEFAULT",
+    )
     target.add_argument("--url", help="SQLAlchemy URL, such as clickhouse+native://host:9000/db")
     described.add_argument(
         "--table", default="regime_features", help="existing table; default: %(default)s"
@@ -113,14 +131,11 @@ def _add_target(described: argparse.ArgumentParser) -> None:
 
 
 def _run(given: argparse.Namespace) -> str:
-    if given.url is None:
+    if given.to_parquet or given.to_csv:
         frame = _frame(given)
         return summary(frame, str(_write_file(frame, given)))
-    engine = open_engine(given.url)
-    try:
+    with open_target(given.url) as engine:
         return _load(engine, given)
-    finally:
-        engine.dispose()
 
 
 def _load(engine: sa.Engine, given: argparse.Namespace) -> str:

@@ -2,7 +2,14 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from clickhouse.engine import open_engine
+from clickhouse.schema import apply_schema
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 HOME = tempfile.mkdtemp(prefix="airflow-")
@@ -17,3 +24,12 @@ os.environ |= {
     "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
     "PYTHONPATH": str(REPOSITORY),
 }
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An embedded engine with an empty `regime_features`."""
+    engine = open_engine(f"clickhouse+chdb:///default?path={tmp_path / 'clickhouse'}")
+    apply_schema(engine)
+    yield engine
+    engine.dispose()

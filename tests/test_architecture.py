@@ -31,6 +31,8 @@ def _imports(file: Path) -> set[str]:
 def test_room_imports_only_what_the_design_allows(room: str) -> None:
     for file in Path(room).rglob("*.py"):
         imports = _imports(file)
+        if file.name == "__main__.py":  # a command line is an edge, as the DAG is
+            continue
         assert not (imports & set(ROOMS)) - MAY_IMPORT[room], file
         assert "airflow" not in imports or room not in LIBRARIES, file
 

@@ -1,13 +1,8 @@
 """A fresh embedded ClickHouse with the source table for each test."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import Engine, text
 
-from clickhouse.engine import open_engine
-from clickhouse.schema import apply_schema
 from ml.contract import FEATURES
 
 COUNTS = {
@@ -17,15 +12,6 @@ COUNTS = {
     "resistance_breaks",
     "consolidation_periods",
 }
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An embedded engine with an empty `regime_features`."""
-    engine = open_engine(f"clickhouse+chdb:///default?path={tmp_path / 'clickhouse'}")
-    apply_schema(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

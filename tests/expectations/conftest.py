@@ -1,6 +1,6 @@
 """A sample market in an embedded ClickHouse, frozen, to be spoiled by the tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,8 +9,6 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine
 
-from clickhouse.engine import open_engine
-from clickhouse.schema import apply_schema
 from clickhouse.snapshot import freeze
 from expectations.gate import FrozenTable, run_gate
 from expectations.report import GateReport
@@ -20,14 +18,6 @@ from sample_market import MarketSpec, simulate
 from sample_market.loading import insert
 
 Judge = Callable[..., GateReport]
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_engine(f"clickhouse+chdb:///default?path={tmp_path / 'clickhouse'}")
-    apply_schema(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,12 @@
 """One simulated market for all tests, the bars beneath such a market, and an empty table."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine
 
-from clickhouse.engine import open_engine
 from sample_market import MarketSpec, simulate
 from sample_market.bars import Bars, simulate_bars
 from sample_market.regimes import draw_path
@@ -32,12 +30,7 @@ def bars() -> Bars:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> str:
-    """The URL of an embedded ClickHouse with an empty `regime_features`."""
-    url = f"clickhouse+chdb:///default?path={tmp_path / 'clickhouse'}"
-    engine = open_engine(url)
-    schema = Path(__file__).parents[2] / "clickhouse" / "schema.sql"
-    with engine.connect() as connection:
-        connection.execute(text(schema.read_text(encoding="utf-8")))
+def database(engine: Engine) -> str:
+    """The URL of an embedded ClickHouse with an empty `regime_features`, held by nobody."""
     engine.dispose()
-    return url
+    return str(engine.url)

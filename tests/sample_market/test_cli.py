@@ -1,7 +1,10 @@
 """The command line: what it writes, what it prints, how it refuses."""
 
+import json
+
 import pandas as pd
 import pytest
+from sqlalchemy.engine import make_url
 
 import sample_market.__main__ as cli
 from clickhouse.engine import open_engine
@@ -122,3 +125,21 @@ def test_command_if_empty_needs_a_table(tmp_path, capsys):
         cli.main(["--if-empty", "--to-csv", str(tmp_path / "m.csv")])
     assert caught.value.code == 2
     assert "--if-empty needs a table" in capsys.readouterr().err
+
+
+def test_connection_of_airflow_is_a_target(
+    database: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = make_url(database).query["path"]
+    connection = json.dumps({"conn_type": "chdb", "extra": {"path": path}})
+    monkeypatch.setenv("AIRFLOW_CONN_CLICKHOUSE_DEFAULT", connection)
+    assert cli.main(["--rows", "300", "--connection"]) == 0
+    assert "Rows: 300" in capsys.readouterr().out
+
+
+def test_connection_that_is_missing_is_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_CLICKHOUSE_DEFAULT", raising=False)
+    assert cli.main(["--rows", "300", "--connection"]) == 2
+    assert "clickhouse_default: it is not defined" in capsys.readouterr().err

@@ -1,0 +1,98 @@
+"""Failure messages: with details where the task could speak, plain where it was killed, once."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from clickhouse.errors import ClickHouseUnavailable
+from pipeline import alerts
+
+
+class _Task:
+    """A task instance as a callback sees it, with XComs in memory."""
+
+    def __init__(self) -> None:
+        self.task_id = "train_model"
+        self.log_url = "http://airflow/log"
+        self.xcoms: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
+
+    def xcom_pull(self, task_ids: str, key: str) -> Any:
+        assert task_ids == self.task_id
+        return self.xcoms.get(key)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts of the messages, and a process that remembers no earlier run."""
+    texts: list[str] = []
+    monkeypatch.setattr(alerts, "tell", lambda message: texts.append(message.text))
+    monkeypatch.setattr(alerts, "_told_here", set())
+    return texts
+
+
+def test_failed_task_tells_error_and_remedy_in_their_lines(told: list[str]) -> None:
+    error = ClickHouseUnavailable("http://ch:8123/market", "Connection refused.")
+    alerts.tell_of_failed_task({"ti": _Task(), "run_id": "r", "exception": error})
+    assert told[0].startswith(
+        "❌ Regime Detection Model Training Failed\n\nTask: train_model\nError: ClickHouse at "
+        "http://ch:8123/market cannot be reached: Connection refused.\n\nSee that the server is up"
+    )
+    assert told[0].endswith("Log: http://airflow/log")
+
+
+def test_task_without_an_exception_leaves_the_message_to_the_run(told: list[str]) -> None:
+    alerts.tell_of_failed_task({"ti": _Task(), "run_id": "r"})
+    assert told == []
+
+
+def test_failed_run_is_silent_where_its_task_has_told_in_another_process(
+    told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = {"ti": _Task(), "run_id": "r", "exception": RuntimeError("boom")}
+    alerts.tell_of_failed_task(context)
+    monkeypatch.setattr(alerts, "_told_here", set())
+    alerts.tell_of_failed_run({**context, "reason": "task_failed"})
+    assert len(told) == 1
+
+
+def test_failed_run_is_silent_where_its_task_has_told_in_this_process(told: list[str]) -> None:
+    alerts.tell_of_failed_task({"ti": _Task(), "run_id": "r", "exception": RuntimeError("boom")})
+    alerts.tell_of_failed_run({"ti": _Task(), "run_id": "r", "reason": "task_failed"})
+    assert len(told) == 1
+
+
+def test_run_of_a_killed_task_tells_that_it_was_probably_killed(told: list[str]) -> None:
+    alerts.tell_of_failed_run({"ti": _Task(), "run_id": "r", "reason": "task_failed"})
+    assert "Task: train_model" in told[0]
+    assert "probably killed" in told[0]
+
+
+def test_run_that_took_too_long_says_so_even_without_a_task(told: list[str]) -> None:
+    alerts.tell_of_failed_run({"run_id": "r", "reason": "timed_out"})
+    assert "took too long" in told[0]
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_apprise_connection_is_a_channel(monkeypatch: pytest.MonkeyPatch, as_text: bool) -> None:
+    config = [{"path": "json://one/", "tag": "ops"}, {"path": "json://two/"}]
+    extra = {"config": json.dumps(config) if as_text else config}
+    connection = {"conn_type": "apprise", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_APPRISE_DEFAULT", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_VAR_APPRISE_URLS", "json://three/\njson://four/")
+    channels = alerts.read_channels()
+    assert channels.apprise_default == (("json://one/", "ops"), ("json://two/", ""))
+    assert channels.apprise_urls == ("json://three/", "json://four/")
+
+
+def test_links_are_those_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert alerts.links_of({"ti": SimpleNamespace()}) == {}
+    monkeypatch.setenv("AIRFLOW_VAR_DATA_DOCS_URL", "https://docs/")
+    assert alerts.links_of({"ti": _Task()}) == {
+        "Log": "http://airflow/log",
+        "Data Docs": "https://docs/",
+    }
