@@ -1,7 +1,6 @@
 """The weekly retraining of the market-regime model: check, train, validate, deploy or keep, tell.
 
-Wiring only: what the tasks do is in `pipeline.steps`, imported inside them because Airflow parses
-this file all the time.
+Wiring only. What a task does is imported inside it, because Airflow parses this file all the time.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -34,47 +33,47 @@ def regime_model_training():
     @task
     def check_data(run_id=None, dag_run=None, params=None):
         """Freezes the labelled rows and judges them with Great Expectations."""
-        from pipeline import steps
+        from pipeline import data_check
 
-        return steps.check_data(read_settings(params), run_id, dag_run.run_after)
+        return data_check.check_data(read_settings(params), run_id, dag_run.run_after)
 
     @task
     def train_model(checked, run_id=None, params=None):
         """Trains a Random Forest on the frozen rows and exports it to ONNX."""
-        from pipeline import steps
+        from pipeline import model_training
 
-        return steps.train_model(read_settings(params), run_id, checked["snapshot"])
+        return model_training.train_model(read_settings(params), run_id, checked["snapshot"])
 
     @task.branch
     def validate_model(checked, run_id=None, params=None, ti=None):
         """Decides on the holdout whether the candidate may replace production."""
-        from pipeline import steps
+        from pipeline import model_training
 
-        decision = steps.validate_model(read_settings(params), run_id, checked["snapshot"])
+        decision = model_training.validate_model(read_settings(params), run_id, checked["snapshot"])
         ti.xcom_push(key="decision", value=decision)
         return "deploy_model" if decision["deploy"] else "skip_deployment"
 
     @task
     def deploy_model(trained, run_id=None, params=None):
         """Backs up the current model and puts the candidate in its place."""
-        from pipeline import steps
+        from pipeline import model_deployment
 
-        return steps.deploy_model(read_settings(params), run_id, trained)
+        return model_deployment.deploy_model(read_settings(params), run_id, trained)
 
     @task
     def skip_deployment(ti=None):
         """Keeps the production model and says why."""
-        from pipeline import steps
+        from pipeline import model_deployment
 
-        steps.skip_deployment(ti.xcom_pull(task_ids="validate_model", key="decision"))
+        model_deployment.skip_deployment(ti.xcom_pull(task_ids="validate_model", key="decision"))
 
     @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def notify_success(trained, ti=None):
         """Tells people what became of the run."""
-        from pipeline import steps
+        from pipeline import outcome
 
         decision = ti.xcom_pull(task_ids="validate_model", key="decision")
-        steps.notify_success(trained, decision, links_of({"ti": ti}))
+        outcome.notify_success(trained, decision, links_of({"ti": ti}))
 
     checked = check_data()
     trained = train_model(checked)

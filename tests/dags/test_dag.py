@@ -90,3 +90,20 @@ def test_dag_parses_without_connection_and_variables() -> None:
         check=False,
     )
     assert (run.returncode, "No data found" in run.stdout) == (0, True), run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "foreign"),
+    [
+        ("data_check", ("sklearn.ensemble", "apprise")),
+        ("model_training", ("great_expectations", "apprise")),
+        ("model_deployment", ("great_expectations", "sklearn", "apprise", "clickhouse_driver")),
+        ("outcome", ("great_expectations", "sklearn", "clickhouse_driver", "onnxruntime")),
+    ],
+)
+def test_task_imports_only_what_it_uses(module: str, foreign: tuple[str, ...]) -> None:
+    code = (
+        f"import sys; import pipeline.{module}; "
+        f"print([name for name in {foreign!r} if name in sys.modules])"
+    )
+    assert _python(code).stdout.strip().splitlines()[-1] == "[]"

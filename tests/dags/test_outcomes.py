@@ -223,7 +223,7 @@ def test_candidate_changed_after_the_verdict_is_not_deployed(home, market, chat)
         file.write_bytes(file.read_bytes() + b" ")
         return decision
 
-    home.monkeypatch.setattr("pipeline.steps.judge_candidate", judge_then_tamper)
+    home.monkeypatch.setattr("pipeline.model_training.judge_candidate", judge_then_tamper)
     run = home.run()
     assert (run.state, run.tasks["deploy_model"]) == ("failed", "failed")
     assert not (home.models / "regime_detector.onnx").exists()

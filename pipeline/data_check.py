@@ -1,0 +1,51 @@
+"""The task `check_data`: freeze the labelled rows of a run, judge them, report."""
+
+import logging
+from datetime import datetime
+from typing import Any
+
+from clickhouse.snapshot import freeze, prune
+from expectations.errors import DataRejected
+from expectations.gate import FrozenTable, run_gate
+from expectations.thresholds import Thresholds
+from ml.contract import FEATURES, REGIMES
+from ml.registry import read_production
+from pipeline.connection import clickhouse_engine
+from pipeline.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, Any]:
+    """Freezes the labelled rows of the run and judges them.
+
+    Returns:
+        The snapshot and the gate's report.
+
+    Raises:
+        DataRejected: if a rule does not hold; the report is logged before.
+    """
+    thresholds = Thresholds(
+        min_samples=settings.min_labeled_samples,
+        min_classes=settings.min_classes,
+        min_samples_per_class=settings.min_samples_per_class,
+        min_class_share=settings.min_class_share,
+        max_class_share=settings.max_class_share,
+        max_label_age_days=settings.max_label_age_days,
+    )
+    with clickhouse_engine() as engine:
+        snapshot = freeze(engine, run_id, FEATURES, database=settings.snapshot_database)
+        frozen = FrozenTable(snapshot.database, snapshot.table, run_id, started)
+        report = run_gate(engine, frozen, FEATURES, REGIMES, thresholds, settings.data_docs_dir)
+        prune(engine, snapshot.database, protect=_production_snapshot(settings))
+    log.info("%s", report.as_text())
+    if not report.passed:
+        raise DataRejected(report)
+    return {"snapshot": snapshot.to_dict(), "report": report.to_dict()}
+
+
+def _production_snapshot(settings: Settings) -> tuple[str, ...]:
+    production = read_production(settings.models_dir)
+    if production is None or production.metrics is None:
+        return ()
+    return (str(production.metrics.get("snapshot_table")),)
