@@ -1,11 +1,16 @@
 """Every way a run can end, through the real Airflow, Great Expectations, ClickHouse and ONNX."""
 
+import hashlib
 import json
 
 import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
+import sqlalchemy as sa
+
+from clickhouse.snapshot import freeze
+from ml.contract import FEATURES
 
 # Airflow and what it is made of raise deprecations of their own.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -256,3 +261,23 @@ def test_samples_that_only_lie_in_the_holdout_are_a_clear_error(home, market, ch
         1,
     )
     assert "EMBARGO_HOURS" in chat[0]
+
+
+def test_snapshot_of_production_outlives_the_newest_ten(home, market) -> None:
+    home.load(market)
+    engine = home.open()
+    frozen = [freeze(engine, f"old {number}", FEATURES) for number in range(12)]
+    engine.dispose()
+    home.models.mkdir()
+    (home.models / "regime_detector.onnx").write_bytes(b"production")
+    sha256 = hashlib.sha256(b"production").hexdigest()
+    metrics = {"model_sha256": sha256, "snapshot_table": frozen[0].name}
+    (home.models / "regime_detector_metrics.json").write_text(json.dumps(metrics))
+    home.run(MIN_LABELED_SAMPLES="1000000")
+    engine = home.open()
+    left = sa.inspect(engine).get_table_names()
+    engine.dispose()
+    kept = [snapshot.table for snapshot in (frozen[0], *frozen[3:])]
+    assert set(left) >= set(kept)
+    assert len(left) == len(kept) + 2  # this run's own, and the source
+    assert frozen[1].table not in left
