@@ -25,13 +25,10 @@ _told_here: set[str] = set()
 """Runs told of in this process."""
 
 
-def tell(message: "Message") -> tuple[str, ...]:
+def tell(message: "Message") -> None:
     """Sends a message everywhere and logs it, with what became of it on each channel.
 
     The pipeline's result does not depend on chat, so nothing is raised for an undelivered message.
-
-    Returns:
-        The channels that took it.
     """
     from notifications.sender import secrets, send
 
@@ -50,7 +47,6 @@ def tell(message: "Message") -> tuple[str, ...]:
             log.info("Delivered to %s.", delivery.channel)
         else:
             log.error("NOT delivered to %s: %s", delivery.channel, delivery.detail)
-    return tuple(delivery.channel for delivery in deliveries if delivery.delivered)
 
 
 def tell_of_failed_task(context: Mapping[str, Any]) -> None:

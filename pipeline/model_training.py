@@ -43,17 +43,14 @@ def train_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) ->
 
 
 def validate_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) -> dict[str, Any]:
-    """Scores candidate and production on the same holdout rows and decides.
+    """Scores candidate and production on the same holdout rows and decides; the log has the report.
 
     Returns:
         The decision with every number and reason.
     """
     thresholds = PromotionThresholds(settings.min_accuracy, settings.min_improvement)
     samples = _read(Snapshot(**snapshot))
-    decision = judge_candidate(settings.models_dir, run_id, samples, thresholds)
-    verdict = "deploy" if decision.deploy else "keep production"
-    log.info("Decision: %s.\n%s", verdict, "\n".join((*decision.reasons, *decision.notes)))
-    return decision.to_dict()
+    return judge_candidate(settings.models_dir, run_id, samples, thresholds).to_dict()
 
 
 def _read(snapshot: Snapshot) -> Samples:
