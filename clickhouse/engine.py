@@ -50,6 +50,7 @@ def open_engine(url: URL | str) -> Engine:
     """
     engine = create_engine(make_url(url))
     event.listen(engine, "handle_error", _in_one_shape)
+    event.listen(engine, "close", _hang_up)
     return engine
 
 
@@ -93,6 +94,12 @@ def where(url: URL) -> str:
     if protocol == "chdb":
         return f"chdb:{url.query.get('path')}/{database}"
     return f"{protocol}://{url.host}:{url.port or '(default port)'}/{database}"
+
+
+def _hang_up(connection: Any, _record: object) -> None:
+    # clickhouse-sqlalchemy's `close` of both protocols does nothing and leaves the socket open.
+    transport = connection.transport
+    transport.http.close() if hasattr(transport, "http") else transport.disconnect()
 
 
 def _in_one_shape(context: ExceptionContext) -> None:

@@ -2,14 +2,17 @@
 
 import os
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
+from sqlalchemy.engine import make_url
 
 from clickhouse.engine import open_engine
 from clickhouse.schema import apply_schema
+from tests.services.server import GivenServer, Server
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 HOME = tempfile.mkdtemp(prefix="airflow-")
@@ -30,6 +33,43 @@ os.environ |= {
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """An embedded engine with an empty `regime_features`."""
     engine = open_engine(f"clickhouse+chdb:///default?path={tmp_path / 'clickhouse'}")
+    apply_schema(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server | GivenServer]:
+    """One real ClickHouse server for the whole test run."""
+    given = os.environ.get("CLICKHOUSE_TEST_URL")
+    if given:
+        yield GivenServer(make_url(given))
+        return
+    started = Server(tmp_path_factory.mktemp("clickhouse-server")).start()
+    yield started
+    started.kill()
+
+
+@pytest.fixture
+def database(server: Server | GivenServer) -> Iterator[str]:
+    """A database of the server for one test."""
+    name = f"test_{uuid.uuid4().hex}"
+    administrator = open_engine(server.url("native"))
+    with administrator.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+        yield name
+        connection.execute(text(f"DROP DATABASE {name}"))
+    administrator.dispose()
+
+
+@pytest.fixture(params=["chdb", "native", "http"])
+def any_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """An engine with an empty `regime_features`: embedded, and a server over both protocols."""
+    if request.param == "chdb":
+        yield request.getfixturevalue("engine")
+        return
+    server, database = request.getfixturevalue("server"), request.getfixturevalue("database")
+    engine = open_engine(server.url(request.param, database=database))
     apply_schema(engine)
     yield engine
     engine.dispose()

@@ -1,4 +1,4 @@
-"""A fresh embedded ClickHouse with the source table for each test."""
+"""The source table with rows that are not merged yet, on each way to ClickHouse."""
 
 import pytest
 from sqlalchemy import Engine, text
@@ -15,7 +15,7 @@ COUNTS = {
 
 
 @pytest.fixture
-def labelled(engine: Engine) -> Engine:
+def labelled(any_engine: Engine) -> Engine:
     """300 rows, 200 of them labelled, each written twice and not yet merged."""
     values = ", ".join(
         f"toUInt8((number + {i}) % 5)" if feature in COUNTS else f"number / 7 + {i}"
@@ -27,8 +27,8 @@ def labelled(engine: Engine) -> Engine:
         f"toStartOfHour(now()) - toIntervalHour(number), {values}, 'up', "
         "['trend_up', 'range', ''][number % 3 + 1] FROM numbers(300)"
     )
-    with engine.connect() as connection:
-        connection.execute(text("SYSTEM STOP MERGES"))
+    with any_engine.connect() as connection:
+        connection.execute(text("SYSTEM STOP MERGES regime_features"))
         connection.execute(text(insert))
         connection.execute(text(insert))
-    return engine
+    return any_engine

@@ -75,9 +75,11 @@ def test_freeze_without_the_table_names_it(engine: Engine) -> None:
 
 
 def test_freeze_into_another_database_writes_there(labelled: Engine) -> None:
-    _run(labelled, "CREATE DATABASE snapshots")
-    snapshot = freeze(labelled, "run", FEATURES, database="snapshots")
-    assert _run(labelled, "SHOW TABLES FROM snapshots") == [(snapshot.table,)]
+    other = f"{labelled.url.database}_snapshots"
+    _run(labelled, f"CREATE DATABASE {other}")
+    snapshot = freeze(labelled, "run", FEATURES, database=other)
+    assert _run(labelled, f"SHOW TABLES FROM {other}") == [(snapshot.table,)]
+    _run(labelled, f"DROP DATABASE {other}")
 
 
 def test_verify_of_an_edited_snapshot_raises(labelled: Engine) -> None:
@@ -91,9 +93,10 @@ def test_verify_of_an_edited_snapshot_raises(labelled: Engine) -> None:
 def test_prune_keeps_the_newest_and_the_protected(labelled: Engine) -> None:
     names = [freeze(labelled, f"run {i}", FEATURES).name for i in range(5)]
     _run(labelled, "CREATE TABLE regime_snapshot_of_somebody (a UInt8) ENGINE = Memory")
-    assert prune(labelled, "default", keep=2, protect=[names[0]]) == 2
-    left = {f"default.{name}" for (name,) in _run(labelled, "SHOW TABLES LIKE 'regime_snap%'")}
-    assert left == {names[0], names[3], names[4], "default.regime_snapshot_of_somebody"}
+    database = str(labelled.url.database)
+    assert prune(labelled, database, keep=2, protect=[names[0]]) == 2
+    left = {f"{database}.{name}" for (name,) in _run(labelled, "SHOW TABLES LIKE 'regime_snap%'")}
+    assert left == {names[0], names[3], names[4], f"{database}.regime_snapshot_of_somebody"}
 
 
 def test_table_name_of_like_run_ids_differs() -> None:
