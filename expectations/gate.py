@@ -15,10 +15,8 @@ from expectations.class_balance import ClassCount
 from expectations.docs import SITE, forget_old_runs, open_context, page_of
 from expectations.errors import GateNotRun
 from expectations.report import GateReport, RuleResult
-from expectations.suite import build_suite
+from expectations.suite import Contract, build_suite
 from expectations.thresholds import Thresholds
-
-LABEL = "regime_label"
 
 
 @dataclass(frozen=True)
@@ -31,11 +29,10 @@ class FrozenTable:
     run_started: datetime
 
 
-def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
+def run_gate(
     engine: Engine,
     frozen: FrozenTable,
-    features: Sequence[str],
-    regimes: Sequence[str],
+    contract: Contract,
     thresholds: Thresholds,
     docs_folder: Path,
 ) -> GateReport:
@@ -44,8 +41,7 @@ def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
     Args:
         engine: an engine on the server that holds the table.
         frozen: the table, and the run that names its page; `run_started` is timezone-aware.
-        features: the model's input columns.
-        regimes: the known labels.
+        contract: what a sample consists of.
         thresholds: the bounds.
         docs_folder: where results and Data Docs pages are written.
 
@@ -60,7 +56,7 @@ def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
     source = context.data_sources.add_sql("clickhouse", connection_string="${CLICKHOUSE_URL}")
     try:
         asset = source.add_table_asset(name=frozen.table, table_name=frozen.table)
-        suite = context.suites.add(build_suite(features, regimes, thresholds, LABEL))
+        suite = context.suites.add(build_suite(contract, thresholds))
         definition = context.validation_definitions.add(
             gx.ValidationDefinition(
                 name="check_data", data=asset.add_batch_definition_whole_table("all"), suite=suite
@@ -71,10 +67,7 @@ def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
                 name="check_data",
                 validation_definitions=[definition],
                 actions=[UpdateDataDocsAction(name="docs", site_names=[SITE])],
-                result_format={
-                    "result_format": "SUMMARY",
-                    "unexpected_index_column_names": ["symbol", "timestamp"],
-                },
+                result_format="BASIC",
             )
         )
         forget_old_runs(context)
@@ -97,26 +90,32 @@ def _report(
     )
     if problems or not results:
         raise GateNotRun(problems or ("the suite has no rules",))
-    rules = tuple(
-        RuleResult(
-            rule=result.expectation_config.meta["rule"],
-            expected=result.expectation_config.meta["expected"],
-            observed=_observed(result.result),
-            passed=bool(result.success),
-        )
-        for result in results
-    )
     facts = [result.result for result in results]
-    classes = next(fact["details"]["classes"] for fact in facts if "details" in fact)
+    classes = next(fact["details"]["classes"] for fact in facts if "classes" in _details(fact))
     return GateReport(
-        passed=all(rule.passed for rule in rules),
         samples=int(facts[0]["observed_value"]),
-        rules=rules,
+        rules=tuple(map(_rule, results)),
         classes=tuple(ClassCount(**count) for count in classes),
         thresholds=thresholds,
         table=f"{frozen.database}.{frozen.table}",
         page=str(page) if page else None,
     )
+
+
+def _rule(result: Any) -> RuleResult:
+    words = result.expectation_config.meta
+    return RuleResult(
+        rule=words["rule"],
+        expected=words["expected"],
+        observed=str(result.result["observed_value"]),
+        passed=bool(result.success),
+        severity=result.expectation_config.severity.value,
+        rows=tuple(_details(result.result).get("rows", ())),
+    )
+
+
+def _details(fact: dict[str, Any]) -> dict[str, Any]:
+    return fact.get("details") or {}
 
 
 def _exceptions(result: Any) -> list[str]:
@@ -128,16 +127,3 @@ def _exceptions(result: Any) -> list[str]:
         for record in records
         if record.get("raised_exception")
     ]
-
-
-def _observed(fact: dict[str, Any]) -> str:
-    if "observed_value" in fact:
-        return str(fact["observed_value"])
-    bad = int(fact.get("unexpected_count", 0))
-    if not bad:
-        return f"all {int(fact.get('element_count', 0)):,} rows"
-    rows = fact.get("partial_unexpected_index_list") or []
-    examples = "; ".join(
-        ", ".join(f"{key} {value}" for key, value in row.items()) for row in rows[:3]
-    )
-    return f"{bad:,} rows, such as {examples}" if examples else f"{bad:,} rows"

@@ -1,22 +1,49 @@
 """The verdict of the data gate as data and as text."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tabulate import tabulate
 
 from expectations.class_balance import ClassCount
 from expectations.thresholds import Thresholds
 
+Severity = Literal["critical", "warning"]
+
 
 @dataclass(frozen=True)
 class RuleResult:
-    """One rule: what it expects, what was seen, and whether that is good enough."""
+    """One rule: what it expects, what was seen, and whether that is good enough.
+
+    Attributes:
+        rule: short name.
+        expected: what it expects, in words.
+        observed: what was seen, in words.
+        passed: whether it holds.
+        severity: "critical" blocks, "warning" is only reported.
+        rows: some of the rows to look at, by column name; symbol and timestamp first.
+    """
 
     rule: str
     expected: str
     observed: str
     passed: bool
+    severity: Severity = "critical"
+    rows: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """`ok`, `warning` or `FAILED`."""
+        if self.passed:
+            return "ok"
+        return "FAILED" if self.severity == "critical" else "warning"
+
+    @property
+    def examples(self) -> str:
+        """The rows to look at, in one line each."""
+        return "\n".join(
+            ", ".join(f"{name} {value}" for name, value in row.items()) for row in self.rows
+        )
 
 
 @dataclass(frozen=True)
@@ -24,7 +51,6 @@ class GateReport:
     """What the data gate found in a snapshot.
 
     Attributes:
-        passed: whether every rule held.
         samples: labelled samples.
         rules: every rule's result, in the order of the suite.
         classes: every regime's count.
@@ -33,7 +59,6 @@ class GateReport:
         page: path of the run's Data Docs page, None if it could not be made.
     """
 
-    passed: bool
     samples: int
     rules: tuple[RuleResult, ...]
     classes: tuple[ClassCount, ...]
@@ -42,17 +67,36 @@ class GateReport:
     page: str | None
 
     @property
+    def passed(self) -> bool:
+        """Whether every critical rule held."""
+        return not self.failed_rules
+
+    @property
     def failed_rules(self) -> tuple[RuleResult, ...]:
-        """The rules that did not hold."""
-        return tuple(rule for rule in self.rules if not rule.passed)
+        """The critical rules that did not hold."""
+        return tuple(rule for rule in self.rules if rule.verdict == "FAILED")
+
+    @property
+    def warnings(self) -> tuple[RuleResult, ...]:
+        """The other rules that did not hold."""
+        return tuple(rule for rule in self.rules if rule.verdict == "warning")
+
+    @property
+    def headline(self) -> str:
+        """The verdict in a few words."""
+        warned = f", {len(self.warnings)} warnings" if self.warnings else ""
+        if self.passed:
+            return f"passed{warned}"
+        return f"REJECTED by {len(self.failed_rules)} of {len(self.rules)} rules{warned}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns plain values, small enough for an XCom; passed rules are only counted."""
+        """Returns plain values, small enough for an XCom; rules that hold are only counted."""
         return {
             "passed": self.passed,
             "samples": self.samples,
             "rules": len(self.rules),
             "failed_rules": [asdict(rule) for rule in self.failed_rules],
+            "warnings": [asdict(rule) for rule in self.warnings],
             "classes": [asdict(count) for count in self.classes],
             "thresholds": asdict(self.thresholds),
             "table": self.table,
@@ -61,22 +105,26 @@ class GateReport:
 
     def as_text(self) -> str:
         """Renders the report as tables for the task's log."""
-        verdict = "passed" if self.passed else "REJECTED"
-        held = len(self.rules) - len(self.failed_rules)
+        held = sum(rule.passed for rule in self.rules)
+        failing = (*self.failed_rules, *self.warnings)
         rules = [
-            ("ok" if r.passed else "FAILED", r.rule, r.expected, r.observed) for r in self.rules
+            (r.verdict, r.rule, r.expected, r.observed)
+            for r in (*failing, *(rule for rule in self.rules if rule.passed))
         ]
         classes = [
             (c.regime, f"{c.samples:,}", f"{c.share:.1%}", f"{c.missing:,}", c.verdict)
             for c in self.classes
         ]
+        to_look_at = [f"{r.rule}:\n{r.examples}" for r in failing if r.rows]
         return "\n\n".join(
             [
                 (
-                    f"Data gate: {verdict}. {self.samples:,} labelled samples in {self.table}, "
-                    f"{held} of {len(self.rules)} rules hold."
+                    f"Data gate: {self.headline}. {self.samples:,} labelled samples in "
+                    f"{self.table}, {held} of {len(self.rules)} rules hold."
                 ),
                 tabulate(rules, headers=("", "rule", "expected", "observed"), maxcolwidths=60),
+                *(["Rows to look at"] if to_look_at else []),
+                *to_look_at,
                 tabulate(
                     classes,
                     headers=("regime", "samples", "share", "labels missing", "verdict"),

@@ -1,77 +1,249 @@
-"""The rules of the data gate, top to bottom, each with what it expects in words."""
+"""The rules of the data gate, top to bottom.
 
-from collections.abc import Sequence
-from typing import Any
+Each rule says what it expects, why, and whether it blocks (critical) or is only reported (warning).
+What blocks is what no market does or what makes a model worthless; what a market may do, though it
+deserves a look, is a warning.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import great_expectations as gx
 from great_expectations import expectations as gxe
 
+from expectations import sql_rules as own
 from expectations.class_balance import ExpectClassBalance
-from expectations.column_rules import ExpectColumnNewestToBeFresh, ExpectColumnValuesToBeFinite
 from expectations.thresholds import Thresholds
 
 SUITE_NAME = "labelled_samples"
+LABEL = "regime_label"
+EMAS = ("ema_9", "ema_21", "ema_55", "ema_200")
+
+_RATIO = "atr_pct / atr_14 * ema_9"
+"""100 where atr_pct is in percent, 1 where it is a share; ema_9 stands for the price."""
 
 
-def build_suite(
-    features: Sequence[str], regimes: Sequence[str], thresholds: Thresholds, label: str
-) -> gx.ExpectationSuite:
-    """Lists the rules for a frozen table of labelled samples.
+@dataclass(frozen=True)
+class Contract:
+    """What a sample consists of.
 
-    Args:
+    Attributes:
+        types: ClickHouse type by column, features and others.
         features: the model's input columns.
         regimes: the known labels.
-        thresholds: the bounds.
-        label: the label's column.
-
-    Returns:
-        A suite whose expectations carry `rule` and `expected` in their meta data.
+        positive: features that must be above zero.
+        ranges: smallest and largest possible value of features.
     """
-    t = thresholds
+
+    types: Mapping[str, str]
+    features: Sequence[str]
+    regimes: Sequence[str]
+    positive: Sequence[str]
+    ranges: Mapping[str, tuple[float, float]]
+
+
+def build_suite(contract: Contract, thresholds: Thresholds) -> gx.ExpectationSuite:
+    """Lists the rules for a frozen table of labelled samples."""
     rules = [
-        gxe.ExpectTableRowCountToBeBetween(
-            min_value=t.min_samples,
-            **_words("labelled samples", f"at least {t.min_samples}"),
-        ),
-        gxe.ExpectColumnUniqueValueCountToBeBetween(
-            column=label,
-            min_value=t.min_classes,
-            **_words("different regimes", f"at least {t.min_classes}"),
-        ),
-        ExpectClassBalance(
-            column=label,
-            classes=list(regimes),
-            min_samples=t.min_samples_per_class,
-            min_share=t.min_class_share,
-            max_share=t.max_class_share,
-            **_words(
-                "class balance",
-                f"each regime that occurs at least {t.min_samples_per_class} samples and "
-                f"{t.min_class_share:.1%} to {t.max_class_share:.1%} of all",
-            ),
-        ),
-        gxe.ExpectColumnValuesToBeInSet(
-            column=label,
-            value_set=list(regimes),
-            **_words("known labels", ", ".join(regimes)),
-        ),
-    ]
-    if t.max_label_age_days is not None:
-        rules.append(
-            ExpectColumnNewestToBeFresh(
-                column="timestamp",
-                max_age_days=t.max_label_age_days,
-                **_words("age of the newest label", f"at most {t.max_label_age_days:g} days"),
-            )
-        )
-    rules += [
-        ExpectColumnValuesToBeFinite(
-            column=feature, **_words(f"finite {feature}", "no NULL, NaN or infinity")
-        )
-        for feature in features
+        *_rules_of_labels(contract.regimes, thresholds),
+        *_rules_of_rows(contract, thresholds),
+        *_rules_of_features(contract),
     ]
     return gx.ExpectationSuite(name=SUITE_NAME, expectations=rules)
 
 
-def _words(rule: str, expected: str) -> dict[str, Any]:
-    return {"description": f"{rule}: {expected}", "meta": {"rule": rule, "expected": expected}}
+def _rules_of_labels(regimes: Sequence[str], t: Thresholds) -> Iterator[gxe.Expectation]:
+    yield gxe.ExpectTableRowCountToBeBetween(
+        min_value=t.min_samples,
+        **_critical(
+            "labelled samples",
+            f"at least {t.min_samples}",
+            "Fewer samples neither train nor judge a model.",
+        ),
+    )
+    yield gxe.ExpectColumnUniqueValueCountToBeBetween(
+        column=LABEL,
+        min_value=t.min_classes,
+        **_critical(
+            "different regimes",
+            f"at least {t.min_classes}",
+            "A model can only tell regimes apart that it has seen.",
+        ),
+    )
+    yield ExpectClassBalance(
+        column=LABEL,
+        classes=list(regimes),
+        min_samples=t.min_samples_per_class,
+        min_share=t.min_class_share,
+        max_share=t.max_class_share,
+        **_critical(
+            "class balance",
+            f"each regime that occurs at least {t.min_samples_per_class} samples and "
+            f"{t.min_class_share:.1%} to {t.max_class_share:.1%} of all",
+            "A regime with a handful of samples is not learned; one that is nearly all hides that.",
+        ),
+    )
+    known = ", ".join(_text(regime) for regime in regimes)
+    yield own.no_rows_where(
+        f"{LABEL} NOT IN ({known})",
+        [LABEL],
+        **_critical(
+            "known labels", ", ".join(regimes), "The application knows only these regimes."
+        ),
+    )
+    yield own.ExpectNoLongGap(
+        aggregate=_words_of("toUInt32(toDate(timestamp))"),
+        max_share=t.max_gap_share,
+        **_warning(
+            "labels over time",
+            f"no gap of more than {t.max_gap_share:.0%} of the window",
+            "Labels on both ends of a long gap are two markets; labelling may have stopped.",
+        ),
+    )
+
+
+def _rules_of_rows(contract: Contract, t: Thresholds) -> Iterator[gxe.Expectation]:
+    yield own.ExpectColumnTypes(
+        types=dict(contract.types),
+        **_critical(
+            "column types",
+            "those of clickhouse/schema.sql",
+            "A value of another type is read as another number, or not at all.",
+        ),
+    )
+    yield own.no_rows_where(
+        "empty(trim(BOTH ' ' FROM toString(symbol)))",
+        **_critical("symbols", "none empty", "A sample of no symbol belongs to no market."),
+    )
+    yield own.ExpectNoRowsFrom(
+        query="SELECT symbol, timestamp, count() AS times, count() OVER () AS found "
+        "FROM {table} GROUP BY timestamp, symbol HAVING times > 1 LIMIT 5",
+        what="samples more than once",
+        **_critical(
+            "each sample once",
+            "one row for a symbol and time",
+            "A repeated sample counts more than others and may carry two labels.",
+        ),
+    )
+    yield own.no_rows_where(
+        "timestamp > now() + INTERVAL 1 HOUR",
+        **_critical(
+            "timestamps",
+            "none in the future",
+            "Training and holdout are cut by time: a wrong clock puts the wrong rows in both.",
+        ),
+    )
+    if t.max_label_age_days is not None:
+        yield own.ExpectNewestToBeFresh(
+            aggregate="dateDiff('minute', maxOrNull(timestamp), now()) / 1440",
+            max_days=t.max_label_age_days,
+            **_critical(
+                "age of the newest label",
+                f"at most {t.max_label_age_days:g} days",
+                "MAX_LABEL_AGE_DAYS asks for a model of today's market.",
+            ),
+        )
+
+
+def _rules_of_features(contract: Contract) -> Iterator[gxe.Expectation]:
+    for feature in contract.features:
+        yield own.no_rows_where(
+            f"NOT {_finite(feature)}",
+            [feature],
+            **_critical(
+                f"finite {feature}", "no NULL, NaN or infinity", "The forest takes numbers only."
+            ),
+        )
+    outside = "Outside of that it is another quantity or a broken calculation."
+    for feature in contract.positive:
+        yield own.no_rows_where(
+            f"{_finite(feature)} AND {feature} <= 0",
+            [feature],
+            **_critical(f"possible {feature}", "above 0", outside),
+        )
+    for feature, (low, high) in contract.ranges.items():
+        words = f"{low:g} to {high:g}" if math.isfinite(high) else f"at least {low:g}"
+        yield own.no_rows_where(
+            f"{_finite(feature)} AND NOT {feature} BETWEEN {low:g} AND {high:g}",
+            [feature],
+            **_critical(f"possible {feature}", words, outside),
+        )
+    averages = ", ".join(EMAS)
+    yield own.no_rows_where(
+        f"least({averages}) > 0 AND greatest({averages}) > 10 * least({averages})",
+        list(EMAS),
+        **_critical(
+            "averages of one price",
+            "the EMAs of a row within a factor of 10",
+            "They average the same price: a mixed-up column or a changed unit shows here.",
+        ),
+    )
+    yield own.no_rows_where(
+        f"atr_14 > 0 AND ema_9 > 0 AND atr_pct > 0 AND NOT ({_RATIO} BETWEEN 20 AND 500) "
+        f"AND NOT ({_RATIO} BETWEEN 0.2 AND 5)",
+        ["atr_pct", "atr_14", "ema_9"],
+        **_critical(
+            "atr_pct is of atr_14",
+            "atr_14 over the price, in percent or as a share",
+            "They say the same in two units: a changed unit of one shows here.",
+        ),
+    )
+    yield own.ExpectColumnsToDiffer(
+        columns=list(contract.features),
+        aggregate=_words_of_each(
+            f"if(min({f}) = max({f}), 'constant', toString(sum(cityHash64(toFloat64({f})))))"
+            for f in contract.features
+        ),
+        **_critical(
+            "features differ",
+            "no feature equal to another",
+            "Two equal columns are one quantity written into two places.",
+        ),
+    )
+    yield own.ExpectNoneNamed(
+        aggregate=_words_of_each(f"if(min({f}) = max({f}), '{f}', '')" for f in contract.features),
+        **_warning(
+            "features vary",
+            "none is constant",
+            "A constant feature says nothing; its source may have stopped.",
+        ),
+    )
+
+
+def _critical(rule: str, expected: str, why: str) -> dict[str, Any]:
+    return _words(rule, expected, why, "critical")
+
+
+def _warning(rule: str, expected: str, why: str) -> dict[str, Any]:
+    return _words(rule, expected, why, "warning")
+
+
+def _words(
+    rule: str, expected: str, why: str, severity: Literal["critical", "warning"]
+) -> dict[str, Any]:
+    return {
+        "description": f"{rule}: {expected}",
+        "severity": severity,
+        "meta": {"rule": rule, "expected": expected, "why": why},
+    }
+
+
+def _finite(feature: str) -> str:
+    # As float32, because the forest computes in float32: 1e39 is infinite there.
+    return f"coalesce(isFinite(toFloat32({feature})), 0)"
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _words_of(expression: str) -> str:
+    """SQL of the distinct values as words: an array arrives as text over HTTP."""
+    return f"arrayStringConcat(arrayMap(x -> toString(x), groupUniqArray({expression})), ' ')"
+
+
+def _words_of_each(expressions: Iterable[str]) -> str:
+    return f"arrayStringConcat([{', '.join(expressions)}], ' ')"

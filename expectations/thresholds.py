@@ -13,6 +13,7 @@ class Thresholds:
         min_samples_per_class: fewest samples of a regime that occurs.
         min_class_share: smallest share of a regime that occurs, 0 to 1.
         max_class_share: largest share of a regime, 0 to 1.
+        max_gap_share: longest gap between days with samples, as a share of the window.
         max_label_age_days: how old the newest sample may be; None means any age.
     """
 
@@ -21,4 +22,5 @@ class Thresholds:
     min_samples_per_class: int = 10
     min_class_share: float = 0.01
     max_class_share: float = 0.70
+    max_gap_share: float = 0.5
     max_label_age_days: float | None = None

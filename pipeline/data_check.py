@@ -7,13 +7,16 @@ from typing import Any
 from clickhouse.snapshot import freeze, prune
 from expectations.errors import DataRejected
 from expectations.gate import FrozenTable, run_gate
+from expectations.suite import Contract
 from expectations.thresholds import Thresholds
-from ml.contract import FEATURES, REGIMES
+from ml.contract import COLUMN_TYPES, FEATURES, POSITIVE, RANGES, REGIMES
 from ml.registry import read_production
 from pipeline.connection import clickhouse_engine
 from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
+
+CONTRACT = Contract(COLUMN_TYPES, FEATURES, REGIMES, POSITIVE, RANGES)
 
 
 def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, Any]:
@@ -36,7 +39,7 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
     with clickhouse_engine() as engine:
         snapshot = freeze(engine, run_id, FEATURES, database=settings.snapshot_database)
         frozen = FrozenTable(snapshot.database, snapshot.table, run_id, started)
-        report = run_gate(engine, frozen, FEATURES, REGIMES, thresholds, settings.data_docs_dir)
+        report = run_gate(engine, frozen, CONTRACT, thresholds, settings.data_docs_dir)
         prune(engine, snapshot.database, protect=_production_snapshot(settings))
     log.info("%s", report.as_text())
     if not report.passed:

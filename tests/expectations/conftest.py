@@ -13,7 +13,8 @@ from clickhouse.snapshot import freeze
 from expectations.gate import FrozenTable, run_gate
 from expectations.report import GateReport
 from expectations.thresholds import Thresholds
-from ml.contract import FEATURES, REGIMES
+from ml.contract import FEATURES
+from pipeline.data_check import CONTRACT
 from sample_market import MarketSpec, simulate
 from sample_market.loading import insert
 
@@ -37,6 +38,6 @@ def judge(engine: Engine, tmp_path: Path) -> Judge:
         snapshot = freeze(engine, run_id, FEATURES)
         frozen = FrozenTable(snapshot.database, snapshot.table, run_id, datetime.now(UTC))
         thresholds = replace(Thresholds(), **bounds)  # type: ignore[arg-type]
-        return run_gate(engine, frozen, FEATURES, REGIMES, thresholds, tmp_path / "docs")
+        return run_gate(engine, frozen, CONTRACT, thresholds, tmp_path / "docs")
 
     return run

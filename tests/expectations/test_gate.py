@@ -16,6 +16,7 @@ from expectations.gate import FrozenTable, run_gate
 from expectations.report import GateReport
 from expectations.thresholds import Thresholds
 from ml.contract import FEATURES, REGIMES
+from pipeline.data_check import CONTRACT
 
 Judge = Callable[..., GateReport]
 
@@ -106,7 +107,7 @@ def test_value_that_is_not_finite_is_rejected_with_its_row(
     (rule,) = report.failed_rules
     symbol = market.loc[market["regime_label"] != "", "symbol"].iloc[0]
     assert rule.rule == "finite adx"
-    assert rule.observed.startswith("1 rows") and f"symbol {symbol}" in rule.observed
+    assert rule.observed.startswith("1 row,") and f"symbol {symbol}" in rule.observed
 
 
 def test_old_labels_are_rejected_only_where_an_age_is_set(
@@ -150,7 +151,7 @@ def test_snapshot_that_is_gone_is_no_verdict(
         connection.execute(text(f"ALTER TABLE {snapshot.name} DROP COLUMN adx"))
     frozen = FrozenTable(snapshot.database, snapshot.table, "run", datetime.now(UTC) - timedelta(1))
     with pytest.raises(GateNotRun, match="adx"):
-        run_gate(engine, frozen, FEATURES, REGIMES, Thresholds(), tmp_path / "docs")
+        run_gate(engine, frozen, CONTRACT, Thresholds(), tmp_path / "docs")
 
 
 def test_report_is_small_plain_and_readable(judge: Judge, good_market: pd.DataFrame) -> None:

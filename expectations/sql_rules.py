@@ -1,0 +1,201 @@
+"""Own expectations, each an SQL aggregate or query and a judgement of its answer."""
+
+import itertools
+import re
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any, ClassVar
+
+from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.expectations.expectation import BatchExpectation
+
+from expectations.sql_metrics import AGGREGATE, ROWS, TABLE, rows_of
+
+_TYPES = "table.column_types"
+_EXAMPLES = 5
+
+
+class ExpectNoRowsWhere(BatchExpectation):
+    """Expects that no row meets `condition`; shows the newest ones that do.
+
+    The rows themselves are asked for only if there are any.
+
+    Attributes:
+        aggregate: `countIf(condition)`, see `no_rows_where`.
+        condition: SQL that is true for a bad row.
+        shown: columns or expressions to show of a bad row, besides symbol and timestamp.
+    """
+
+    aggregate: str
+    condition: str
+    shown: tuple[str, ...] = ()
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = (AGGREGATE,)
+    success_keys: ClassVar[tuple[str, ...]] = ("aggregate", "condition", "shown")
+
+    def _validate(
+        self,
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any] | None = None,
+        execution_engine: Any = None,
+    ) -> dict[str, Any]:
+        bad = int(metrics[AGGREGATE])
+        rows = self._examples(execution_engine) if bad else []
+        return _found(bad, "row" if bad == 1 else "rows", rows)
+
+    def _examples(self, engine: SqlAlchemyExecutionEngine) -> list[dict[str, Any]]:
+        columns = ", ".join(("symbol", "timestamp", *self.shown))
+        return rows_of(
+            engine,
+            f"SELECT {columns} FROM {TABLE} WHERE {self.condition} "
+            f"ORDER BY timestamp DESC, symbol LIMIT {_EXAMPLES}",
+        )
+
+
+def no_rows_where(condition: str, shown: Sequence[str] = (), **words: Any) -> ExpectNoRowsWhere:
+    """Builds the rule that no row meets an SQL condition."""
+    return ExpectNoRowsWhere(
+        aggregate=f"countIf({condition})", condition=condition, shown=tuple(shown), **words
+    )
+
+
+class ExpectNoRowsFrom(BatchExpectation):
+    """Expects that a query finds nothing; shows what it finds.
+
+    Attributes:
+        query: SQL over `{table}` with a column `found` (how many there are in all) and columns to
+            show, limited to a few rows.
+        what: what a found thing is called, in the plural.
+    """
+
+    query: str
+    what: str
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = (ROWS,)
+    success_keys: ClassVar[tuple[str, ...]] = ("query", "what")
+
+    def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+        rows = [dict(row) for row in metrics[ROWS]]
+        found = max((int(row.pop("found")) for row in rows), default=0)
+        return _found(found, self.what, rows)
+
+
+class ExpectNewestToBeFresh(BatchExpectation):
+    """Expects the newest sample to be at most `max_days` old, by the server's clock."""
+
+    aggregate: str
+    max_days: float
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = (AGGREGATE,)
+    success_keys: ClassVar[tuple[str, ...]] = ("aggregate", "max_days")
+
+    def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+        age = metrics[AGGREGATE]
+        observed = "no samples" if age is None else f"{float(age):.1f} days"
+        return _result(success=age is not None and float(age) <= self.max_days, observed=observed)
+
+
+class ExpectNoneNamed(BatchExpectation):
+    """Expects an aggregate that lists names to name none but the `allowed` ones."""
+
+    aggregate: str
+    allowed: tuple[str, ...] = ()
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = (AGGREGATE,)
+    success_keys: ClassVar[tuple[str, ...]] = ("aggregate", "allowed")
+
+    def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+        named = [name for name in str(metrics[AGGREGATE]).split() if name not in self.allowed]
+        return _result(success=not named, observed=", ".join(named) or "none")
+
+
+class ExpectColumnsToDiffer(BatchExpectation):
+    """Expects that no two columns hold the same values, judged by a digest of each column."""
+
+    aggregate: str
+    columns: list[str]
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = (AGGREGATE,)
+    success_keys: ClassVar[tuple[str, ...]] = ("aggregate", "columns")
+
+    def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+        alike: dict[str, list[str]] = {}
+        for column, digest in zip(self.columns, str(metrics[AGGREGATE]).split(), strict=True):
+            alike.setdefault(digest, []).append(column)
+        same = [" = ".join(columns) for columns in alike.values() if len(columns) > 1]
+        constant = alike.get("constant", [])
+        same = [text for text in same if text != " = ".join(constant)]
+        return _result(success=not same, observed="; ".join(same) or "all differ")
+
+
+class ExpectNoLongGap(BatchExpectation):
+    """Expects that no gap between days with samples is longer than `max_share` of the window."""
+
+    aggregate: str
+    max_share: float
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = (AGGREGATE,)
+    success_keys: ClassVar[tuple[str, ...]] = ("aggregate", "max_share")
+
+    def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+        days = sorted(int(day) for day in str(metrics[AGGREGATE]).split())
+        start, gap = longest_gap(days)
+        window = days[-1] - days[0] + 1 if days else 1
+        first = date(1970, 1, 1) + timedelta(days=start)
+        observed = f"{gap} days from {first}" if gap else "no day without samples"
+        return _result(success=gap <= self.max_share * window, observed=observed)
+
+
+def longest_gap(days: list[int]) -> tuple[int, int]:
+    """Finds the longest run of missing numbers in a sorted list.
+
+    Returns:
+        The first missing number and how many are missing; zero if none is.
+
+    >>> longest_gap([1, 2, 6, 7])
+    (3, 3)
+    """
+    gaps = [(later - day - 1, day + 1) for day, later in itertools.pairwise(days)]
+    gap, start = max(gaps, default=(0, 0))
+    return (start, gap) if gap else (0, 0)
+
+
+class ExpectColumnTypes(BatchExpectation):
+    """Expects columns of certain ClickHouse types; LowCardinality and time zones do not matter."""
+
+    types: dict[str, str]
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = (_TYPES,)
+    success_keys: ClassVar[tuple[str, ...]] = ("types",)
+
+    def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
+        found = {str(column["name"]): bare(str(column["type"])) for column in metrics[_TYPES]}
+        wrong = [
+            f"{name} is {found.get(name, 'missing')}, not {expected}"
+            for name, expected in self.types.items()
+            if found.get(name) != expected
+        ]
+        return _result(success=not wrong, observed="; ".join(wrong) or "as expected")
+
+
+def bare(column_type: str) -> str:
+    """Takes off a type what does not change its values.
+
+    >>> bare("LowCardinality(String)"), bare("DateTime('UTC')"), bare("Nullable(Float64)")
+    ('String', 'DateTime', 'Nullable(Float64)')
+    """
+    inner = re.sub(r"^LowCardinality\((.*)\)$", r"\1", column_type)
+    return re.sub(r"^DateTime\(.*\)$", "DateTime", inner)
+
+
+def _found(count: int, what: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    example = ", ".join(f"{name} {value}" for name, value in rows[0].items()) if rows else ""
+    observed = f"{count:,} {what}, such as {example}" if rows else "none"
+    return _result(success=not count, observed=observed, rows=rows)
+
+
+def _result(
+    *, success: bool, observed: str, rows: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    details = {"rows": rows} if rows else {}
+    return {"success": success, "result": {"observed_value": observed, "details": details}}
