@@ -8,13 +8,13 @@ deserves a look, is a warning.
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import great_expectations as gx
 from great_expectations import expectations as gxe
 
 from expectations import sql_rules as own
 from expectations.class_balance import ExpectClassBalance
+from expectations.severity import critical, warning
 from expectations.thresholds import Thresholds
 
 SUITE_NAME = "labelled_samples"
@@ -57,7 +57,7 @@ def build_suite(contract: Contract, thresholds: Thresholds) -> gx.ExpectationSui
 def _rules_of_labels(regimes: Sequence[str], t: Thresholds) -> Iterator[gxe.Expectation]:
     yield gxe.ExpectTableRowCountToBeBetween(
         min_value=t.min_samples,
-        **_critical(
+        **critical(
             "labelled samples",
             f"at least {t.min_samples}",
             "Fewer samples neither train nor judge a model.",
@@ -66,7 +66,7 @@ def _rules_of_labels(regimes: Sequence[str], t: Thresholds) -> Iterator[gxe.Expe
     yield gxe.ExpectColumnUniqueValueCountToBeBetween(
         column=LABEL,
         min_value=t.min_classes,
-        **_critical(
+        **critical(
             "different regimes",
             f"at least {t.min_classes}",
             "A model can only tell regimes apart that it has seen.",
@@ -78,7 +78,7 @@ def _rules_of_labels(regimes: Sequence[str], t: Thresholds) -> Iterator[gxe.Expe
         min_samples=t.min_samples_per_class,
         min_share=t.min_class_share,
         max_share=t.max_class_share,
-        **_critical(
+        **critical(
             "class balance",
             f"each regime that occurs at least {t.min_samples_per_class} samples and "
             f"{t.min_class_share:.1%} to {t.max_class_share:.1%} of all",
@@ -89,14 +89,12 @@ def _rules_of_labels(regimes: Sequence[str], t: Thresholds) -> Iterator[gxe.Expe
     yield own.no_rows_where(
         f"{LABEL} NOT IN ({known})",
         [LABEL],
-        **_critical(
-            "known labels", ", ".join(regimes), "The application knows only these regimes."
-        ),
+        **critical("known labels", ", ".join(regimes), "The application knows only these regimes."),
     )
     yield own.ExpectNoLongGap(
         aggregate=_words_of("toUInt32(toDate(timestamp))"),
         max_share=t.max_gap_share,
-        **_warning(
+        **warning(
             "labels over time",
             f"no gap of more than {t.max_gap_share:.0%} of the window",
             "Labels on both ends of a long gap are two markets; labelling may have stopped.",
@@ -107,7 +105,7 @@ def _rules_of_labels(regimes: Sequence[str], t: Thresholds) -> Iterator[gxe.Expe
 def _rules_of_rows(contract: Contract, t: Thresholds) -> Iterator[gxe.Expectation]:
     yield own.ExpectColumnTypes(
         types=dict(contract.types),
-        **_critical(
+        **critical(
             "column types",
             "those of clickhouse/schema.sql",
             "A value of another type is read as another number, or not at all.",
@@ -115,13 +113,13 @@ def _rules_of_rows(contract: Contract, t: Thresholds) -> Iterator[gxe.Expectatio
     )
     yield own.no_rows_where(
         "empty(trim(BOTH ' ' FROM toString(symbol)))",
-        **_critical("symbols", "none empty", "A sample of no symbol belongs to no market."),
+        **critical("symbols", "none empty", "A sample of no symbol belongs to no market."),
     )
     yield own.ExpectNoRowsFrom(
         query="SELECT symbol, timestamp, count() AS times, count() OVER () AS found "
         "FROM {table} GROUP BY timestamp, symbol HAVING times > 1 LIMIT 5",
         what="samples more than once",
-        **_critical(
+        **critical(
             "each sample once",
             "one row for a symbol and time",
             "A repeated sample counts more than others and may carry two labels.",
@@ -129,7 +127,7 @@ def _rules_of_rows(contract: Contract, t: Thresholds) -> Iterator[gxe.Expectatio
     )
     yield own.no_rows_where(
         "timestamp > now() + INTERVAL 1 HOUR",
-        **_critical(
+        **critical(
             "timestamps",
             "none in the future",
             "Training and holdout are cut by time: a wrong clock puts the wrong rows in both.",
@@ -139,7 +137,7 @@ def _rules_of_rows(contract: Contract, t: Thresholds) -> Iterator[gxe.Expectatio
         yield own.ExpectNewestToBeFresh(
             aggregate="dateDiff('minute', maxOrNull(timestamp), now()) / 1440",
             max_days=t.max_label_age_days,
-            **_critical(
+            **critical(
                 "age of the newest label",
                 f"at most {t.max_label_age_days:g} days",
                 "MAX_LABEL_AGE_DAYS asks for a model of today's market.",
@@ -152,7 +150,7 @@ def _rules_of_features(contract: Contract) -> Iterator[gxe.Expectation]:
         yield own.no_rows_where(
             f"NOT {_finite(feature)}",
             [feature],
-            **_critical(
+            **critical(
                 f"finite {feature}", "no NULL, NaN or infinity", "The forest takes numbers only."
             ),
         )
@@ -161,20 +159,20 @@ def _rules_of_features(contract: Contract) -> Iterator[gxe.Expectation]:
         yield own.no_rows_where(
             f"{_finite(feature)} AND {feature} <= 0",
             [feature],
-            **_critical(f"possible {feature}", "above 0", outside),
+            **critical(f"possible {feature}", "above 0", outside),
         )
     for feature, (low, high) in contract.ranges.items():
         words = f"{low:g} to {high:g}" if math.isfinite(high) else f"at least {low:g}"
         yield own.no_rows_where(
             f"{_finite(feature)} AND NOT {feature} BETWEEN {low:g} AND {high:g}",
             [feature],
-            **_critical(f"possible {feature}", words, outside),
+            **critical(f"possible {feature}", words, outside),
         )
     averages = ", ".join(EMAS)
     yield own.no_rows_where(
         f"least({averages}) > 0 AND greatest({averages}) > 10 * least({averages})",
         list(EMAS),
-        **_critical(
+        **critical(
             "averages of one price",
             "the EMAs of a row within a factor of 10",
             "They average the same price: a mixed-up column or a changed unit shows here.",
@@ -184,7 +182,7 @@ def _rules_of_features(contract: Contract) -> Iterator[gxe.Expectation]:
         f"atr_14 > 0 AND ema_9 > 0 AND atr_pct > 0 AND NOT ({_RATIO} BETWEEN 20 AND 500) "
         f"AND NOT ({_RATIO} BETWEEN 0.2 AND 5)",
         ["atr_pct", "atr_14", "ema_9"],
-        **_critical(
+        **critical(
             "atr_pct is of atr_14",
             "atr_14 over the price, in percent or as a share",
             "They say the same in two units: a changed unit of one shows here.",
@@ -196,7 +194,7 @@ def _rules_of_features(contract: Contract) -> Iterator[gxe.Expectation]:
             f"if(min({f}) = max({f}), 'constant', toString(sum(cityHash64(toFloat64({f})))))"
             for f in contract.features
         ),
-        **_critical(
+        **critical(
             "features differ",
             "no feature equal to another",
             "Two equal columns are one quantity written into two places.",
@@ -204,30 +202,12 @@ def _rules_of_features(contract: Contract) -> Iterator[gxe.Expectation]:
     )
     yield own.ExpectNoneNamed(
         aggregate=_words_of_each(f"if(min({f}) = max({f}), '{f}', '')" for f in contract.features),
-        **_warning(
+        **warning(
             "features vary",
             "none is constant",
             "A constant feature says nothing; its source may have stopped.",
         ),
     )
-
-
-def _critical(rule: str, expected: str, why: str) -> dict[str, Any]:
-    return _words(rule, expected, why, "critical")
-
-
-def _warning(rule: str, expected: str, why: str) -> dict[str, Any]:
-    return _words(rule, expected, why, "warning")
-
-
-def _words(
-    rule: str, expected: str, why: str, severity: Literal["critical", "warning"]
-) -> dict[str, Any]:
-    return {
-        "description": f"{rule}: {expected}",
-        "severity": severity,
-        "meta": {"rule": rule, "expected": expected, "why": why},
-    }
 
 
 def _finite(feature: str) -> str:
