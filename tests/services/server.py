@@ -21,7 +21,7 @@ PACKAGE = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"
 """The npm package whose library is ClickHouse with its network listeners."""
 
 PASSWORDS = {
-    "CLICKHOUSE_PASSWORD": "pipe:@/%#?$w0rd",
+    "CLICKHOUSE_PIPELINE_PASSWORD": "pipe:@/%#?$w0rd",
     "CLICKHOUSE_APPLICATION_PASSWORD": "app:@/%#?$w0rd",
 }
 """What docker/clickhouse/users.xml takes from the environment; every sign that breaks URLs."""
