@@ -28,4 +28,5 @@ class GateNotRun(Exception):
         return (
             "The data gate could not evaluate every rule, so there is no verdict on the data: "
             + "; ".join(self.problems)
+            + ". What to do: see the rules and the task's log; this is no word about the data."
         )

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import great_expectations as gx
+import sqlalchemy as sa
 from great_expectations.checkpoint.actions import UpdateDataDocsAction
 from great_expectations.core.run_identifier import RunIdentifier
+from great_expectations.datasource.fluent.interfaces import TestConnectionError
 from sqlalchemy import Engine
 
 from expectations.class_balance import ClassCount
@@ -49,14 +51,31 @@ def run_gate(
         The report, whether the data passed or not.
 
     Raises:
-        GateNotRun: if a rule could not be evaluated (server lost, table gone).
+        SQLAlchemyError: if the server cannot be reached, refuses, or the table is gone.
+        GateNotRun: if a rule could not be evaluated for another reason, or there is no rule.
     """
+    try:
+        results, page = _validate(engine, frozen, build_suite(contract, thresholds), docs_folder)
+    except TestConnectionError as error:
+        _ask_server(engine, frozen, contract)
+        raise GateNotRun((str(error),)) from error
+    problems = _problems(results)
+    if problems or not results:
+        _ask_server(engine, frozen, contract)
+        raise GateNotRun(problems or ("the suite has no rules",))
+    return _report(results, frozen, thresholds, page)
+
+
+def _validate(
+    engine: Engine, frozen: FrozenTable, suite: gx.ExpectationSuite, docs_folder: Path
+) -> tuple[Sequence[Any], Path | None]:
+    """Lets Great Expectations judge the table; returns each rule's result and the run's page."""
     url = engine.url.set(database=frozen.database)
     context = open_context(docs_folder, url.render_as_string(hide_password=False))
     source = context.data_sources.add_sql("clickhouse", connection_string="${CLICKHOUSE_URL}")
     try:
         asset = source.add_table_asset(name=frozen.table, table_name=frozen.table)
-        suite = context.suites.add(build_suite(contract, thresholds))
+        context.suites.add(suite)
         definition = context.validation_definitions.add(
             gx.ValidationDefinition(
                 name="check_data", data=asset.add_batch_definition_whole_table("all"), suite=suite
@@ -77,19 +96,32 @@ def run_gate(
         source.get_engine().dispose()
         source.get_execution_engine().close()
     ((result_id, validation),) = run.run_results.items()
-    return _report(validation.results, frozen, thresholds, page_of(context, result_id))
+    return validation.results, page_of(context, result_id)
+
+
+def _ask_server(engine: Engine, frozen: FrozenTable, contract: Contract) -> None:
+    """Asks for the table directly: our engine's errors name what is missing and what to do."""
+    table = sa.table(frozen.table, *map(sa.column, contract.types), schema=frozen.database)
+    with engine.connect() as connection:
+        connection.execute(sa.select(table).limit(0))
+
+
+def _problems(results: Sequence[Any]) -> tuple[str, ...]:
+    """What kept rules from being evaluated, each with the rules it kept."""
+    rules: dict[str, list[str]] = {}
+    for result in results:
+        for message in _exceptions(result):
+            rules.setdefault(message, []).append(result.expectation_config.meta["rule"])
+    return tuple(f"{message} ({_names(found)})" for message, found in rules.items())
+
+
+def _names(rules: Sequence[str]) -> str:
+    return ", ".join(rules) if len(rules) < 4 else f"{rules[0]} and {len(rules) - 1} other rules"
 
 
 def _report(
     results: Sequence[Any], frozen: FrozenTable, thresholds: Thresholds, page: Path | None
 ) -> GateReport:
-    problems = tuple(
-        f"{result.expectation_config.meta['rule']}: {message}"
-        for result in results
-        for message in _exceptions(result)
-    )
-    if problems or not results:
-        raise GateNotRun(problems or ("the suite has no rules",))
     facts = [result.result for result in results]
     classes = next(fact["details"]["classes"] for fact in facts if "classes" in _details(fact))
     return GateReport(

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from clickhouse.snapshot import freeze
 from expectations.gate import FrozenTable, run_gate
 from expectations.report import GateReport
+from expectations.suite import Contract
 from expectations.thresholds import Thresholds
 from ml.contract import FEATURES
 from pipeline.data_check import CONTRACT
@@ -32,12 +33,15 @@ def judge(engine: Engine, tmp_path: Path) -> Judge:
     """Loads a market, freezes it and runs the gate on it."""
 
     def run(
-        market: pd.DataFrame, run_id: str = "manual__2026-11-22T02:00:00+00:00", **bounds: object
+        market: pd.DataFrame,
+        run_id: str = "manual__2026-11-22T02:00:00+00:00",
+        contract: Contract = CONTRACT,
+        **bounds: object,
     ) -> GateReport:
         insert(engine, market)
         snapshot = freeze(engine, run_id, FEATURES)
         frozen = FrozenTable(snapshot.database, snapshot.table, run_id, datetime.now(UTC))
         thresholds = replace(Thresholds(), **bounds)  # type: ignore[arg-type]
-        return run_gate(engine, frozen, CONTRACT, thresholds, tmp_path / "docs")
+        return run_gate(engine, frozen, contract, thresholds, tmp_path / "docs")
 
     return run

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, text
 
+from clickhouse.errors import ClickHouseRefused
 from clickhouse.snapshot import freeze
 from expectations.errors import DataRejected, GateNotRun
 from expectations.gate import FrozenTable, run_gate
@@ -142,7 +144,7 @@ def test_label_with_markup_is_escaped_on_the_page(judge: Judge, good_market: pd.
     assert "&lt;b&gt;x&lt;/b&gt;" in table.split("</table>")[0]
 
 
-def test_snapshot_that_is_gone_is_no_verdict(
+def test_snapshot_that_lacks_a_column_is_no_verdict_but_names_it(
     engine: Engine, judge: Judge, good_market: pd.DataFrame, tmp_path: Path
 ) -> None:
     judge(good_market)
@@ -150,8 +152,22 @@ def test_snapshot_that_is_gone_is_no_verdict(
     with engine.connect() as connection:
         connection.execute(text(f"ALTER TABLE {snapshot.name} DROP COLUMN adx"))
     frozen = FrozenTable(snapshot.database, snapshot.table, "run", datetime.now(UTC) - timedelta(1))
-    with pytest.raises(GateNotRun, match="adx"):
+    with pytest.raises(ClickHouseRefused, match="adx"):
         run_gate(engine, frozen, CONTRACT, Thresholds(), tmp_path / "docs")
+
+
+def test_snapshot_that_is_gone_is_no_verdict_but_named(engine: Engine, tmp_path: Path) -> None:
+    frozen = FrozenTable("default", "regime_snapshot_gone", "run", datetime.now(UTC))
+    with pytest.raises(ClickHouseRefused, match="regime_snapshot_gone"):
+        run_gate(engine, frozen, CONTRACT, Thresholds(), tmp_path / "docs")
+
+
+def test_rule_that_cannot_run_is_no_verdict_and_named(
+    judge: Judge, good_market: pd.DataFrame
+) -> None:
+    unknown = replace(CONTRACT, ranges={"no_such_column": (0, 1)})
+    with pytest.raises(GateNotRun, match="possible no_such_column"):
+        judge(good_market, contract=unknown)
 
 
 def test_report_is_small_plain_and_readable(judge: Judge, good_market: pd.DataFrame) -> None:
