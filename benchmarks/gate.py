@@ -1,0 +1,149 @@
+"""The data gate on a frozen table, against one statement that computes the same facts.
+
+    python -m benchmarks.gate [--rows 10000 1000000 10000000] [--repetitions 5]
+
+Time is the median of alternating repetitions in one process on one server; memory is what the
+client process grows by while the gate runs, in a process of its own.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from sqlalchemy import text
+from tabulate import tabulate
+
+from benchmarks.market_in_sql import insert_samples
+from clickhouse.engine import open_engine
+from clickhouse.schema import apply_schema
+from clickhouse.snapshot import freeze
+from expectations.gate import FrozenTable, run_gate
+from expectations.sql_metrics import TABLE
+from expectations.suite import LABEL, build_suite
+from expectations.thresholds import Thresholds
+from ml.contract import FEATURES
+from pipeline.data_check import CONTRACT
+from tests.services.server import Server
+
+
+def one_statement(frozen: FrozenTable) -> str:
+    """Writes the facts of all rules as one statement: aggregates, and a subquery for each list."""
+    table = f"{frozen.database}.{frozen.table}"
+    balance = f"SELECT {LABEL} AS regime, count() AS samples FROM {table} GROUP BY regime"
+    facts = [f"(SELECT toString(groupArray((regime, samples))) FROM ({balance}))"]
+    facts += ["count()", f"uniqExact({LABEL})"]
+    for rule in build_suite(CONTRACT, Thresholds()).expectations:
+        sql = rule.configuration.kwargs
+        if "aggregate" in sql:
+            facts.append(sql["aggregate"])
+        elif "query" in sql:
+            facts.append(f"(SELECT count() FROM ({sql['query'].replace(TABLE, table)}))")
+    return f"SELECT {', '.join(facts)} FROM {table}"
+
+
+def judge(url: str, frozen: FrozenTable, repetitions: int) -> dict[str, Any]:
+    """Runs gate and statement by turns; returns their seconds and the growth of memory in MB."""
+    engine = open_engine(url)
+    statement = one_statement(frozen).replace(":", "\\:")
+    seconds: dict[str, list[float]] = {"gate": [], "statement": []}
+    before = _peak_memory()
+    with tempfile.TemporaryDirectory() as docs:
+        for _ in range(repetitions):
+            start = time.perf_counter()
+            with engine.connect() as connection:
+                connection.execute(text(statement)).all()
+            between = time.perf_counter()
+            report = run_gate(engine, frozen, CONTRACT, Thresholds(), Path(docs))
+            seconds["statement"].append(between - start)
+            seconds["gate"].append(time.perf_counter() - between)
+    engine.dispose()
+    if not report.passed:
+        raise SystemExit(report.as_text())
+    return {name: median(values) for name, values in seconds.items()} | {
+        "memory": _peak_memory() - before,
+        "rules": len(report.rules),
+    }
+
+
+def measure(rows: int, protocol: str, repetitions: int) -> dict[str, Any]:
+    """Fills and freezes a table on a server of its own and judges it in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder)).start()
+        try:
+            url = server.url(protocol)
+            engine = open_engine(url)
+            apply_schema(engine)
+            with engine.connect() as connection:
+                connection.execute(
+                    text(insert_samples("regime_features", rows).replace(":", "\\:"))
+                )
+            snapshot = freeze(engine, f"bench {rows}", FEATURES)
+            engine.dispose()
+            judged = subprocess.run(
+                [
+                    *(sys.executable, "-m", "benchmarks.gate", "--repetitions", str(repetitions)),
+                    *("--judge", url.render_as_string(hide_password=False)),
+                    *("--table", snapshot.database, snapshot.table),
+                ],
+                check=True,
+                stdout=subprocess.PIPE,
+            )
+        finally:
+            server.kill()
+    found: dict[str, Any] = json.loads(judged.stdout)
+    return {"rows": snapshot.rows, "protocol": protocol} | found
+
+
+def main() -> None:
+    """Measures and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 1_000_000, 10_000_000])
+    parser.add_argument("--protocols", nargs="+", default=["native"])
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--judge", help=argparse.SUPPRESS)
+    parser.add_argument("--table", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.judge:
+        frozen = FrozenTable(*given.table, "bench", datetime.now(UTC))
+        print(json.dumps(judge(given.judge, frozen, given.repetitions)))
+        return
+    measured = [
+        measure(rows, protocol, given.repetitions)
+        for rows in given.rows
+        for protocol in given.protocols
+    ]
+    print(as_table(measured))
+
+
+def as_table(measured: list[dict[str, Any]]) -> str:
+    """Formats what was measured."""
+    lines = [
+        (
+            f"{m['rows']:,}",
+            m["protocol"],
+            m["rules"],
+            f"{m['gate']:.2f}",
+            f"{m['statement']:.2f}",
+            f"{m['gate'] / m['statement']:.1f}",
+            f"{m['memory']:.0f}",
+        )
+        for m in measured
+    ]
+    headers = ("rows", "protocol", "rules", "gate s", "statement s", "ratio", "client memory MB")
+    return tabulate(lines, headers, tablefmt="github", disable_numparse=True)
+
+
+def _peak_memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
