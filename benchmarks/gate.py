@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--table", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.judge:
-        frozen = FrozenTable(*given.table, "bench", datetime.now(UTC))
+        frozen = FrozenTable(given.table[0], given.table[1], "bench", datetime.now(UTC))
         print(json.dumps(judge(given.judge, frozen, given.repetitions)))
         return
     measured = [

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from expectations.class_balance import ClassCount
 from expectations.docs import SITE, forget_old_runs, open_context, page_of
 from expectations.errors import GateNotRun
+from expectations.reference import Reference
 from expectations.report import GateReport, RuleResult
 from expectations.suite import Contract, build_suite
 from expectations.thresholds import Thresholds
@@ -31,12 +32,13 @@ class FrozenTable:
     run_started: datetime
 
 
-def run_gate(
+def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
     engine: Engine,
     frozen: FrozenTable,
     contract: Contract,
     thresholds: Thresholds,
     docs_folder: Path,
+    reference: Reference | None = None,
 ) -> GateReport:
     """Judges a frozen table and writes its Data Docs page.
 
@@ -46,6 +48,7 @@ def run_gate(
         contract: what a sample consists of.
         thresholds: the bounds.
         docs_folder: where results and Data Docs pages are written.
+        reference: what production was trained on; None if there is no production model.
 
     Returns:
         The report, whether the data passed or not.
@@ -55,7 +58,9 @@ def run_gate(
         GateNotRun: if a rule could not be evaluated for another reason, or there is no rule.
     """
     try:
-        results, page = _validate(engine, frozen, build_suite(contract, thresholds), docs_folder)
+        results, page = _validate(
+            engine, frozen, build_suite(contract, thresholds, reference), docs_folder
+        )
     except TestConnectionError as error:
         _ask_server(engine, frozen, contract)
         raise GateNotRun((str(error),)) from error

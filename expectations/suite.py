@@ -14,6 +14,8 @@ from great_expectations import expectations as gxe
 
 from expectations import sql_rules as own
 from expectations.class_balance import ExpectClassBalance
+from expectations.drift import rules_of_drift
+from expectations.reference import Reference
 from expectations.severity import critical, warning
 from expectations.thresholds import Thresholds
 
@@ -44,12 +46,21 @@ class Contract:
     ranges: Mapping[str, tuple[float, float]]
 
 
-def build_suite(contract: Contract, thresholds: Thresholds) -> gx.ExpectationSuite:
-    """Lists the rules for a frozen table of labelled samples."""
+def build_suite(
+    contract: Contract, thresholds: Thresholds, reference: Reference | None = None
+) -> gx.ExpectationSuite:
+    """Lists the rules for a frozen table of labelled samples.
+
+    Args:
+        contract: what a sample consists of.
+        thresholds: the bounds.
+        reference: what production was trained on; None if there is no production model.
+    """
     rules = [
         *_rules_of_labels(contract.regimes, thresholds),
         *_rules_of_rows(contract, thresholds),
         *_rules_of_features(contract),
+        *rules_of_drift(reference, contract.features, contract.regimes),
     ]
     return gx.ExpectationSuite(name=SUITE_NAME, expectations=rules)
 
@@ -112,7 +123,7 @@ def _rules_of_rows(contract: Contract, t: Thresholds) -> Iterator[gxe.Expectatio
         ),
     )
     yield own.no_rows_where(
-        "empty(trim(BOTH ' ' FROM toString(symbol)))",
+        r"NOT match(toString(symbol), '\\S')",
         **critical("symbols", "none empty", "A sample of no symbol belongs to no market."),
     )
     yield own.ExpectNoRowsFrom(
@@ -129,10 +140,10 @@ def _rules_of_rows(contract: Contract, t: Thresholds) -> Iterator[gxe.Expectatio
         ),
     )
     yield own.no_rows_where(
-        "timestamp > now() + INTERVAL 1 HOUR",
+        "timestamp > now() + INTERVAL 1 HOUR OR timestamp < toDate('2009-01-03')",
         **critical(
             "timestamps",
-            "none in the future",
+            "none in the future or before 2009, when Bitcoin began",
             "Training and holdout are cut by time: a wrong clock puts the wrong rows in both.",
         ),
     )

@@ -1,7 +1,9 @@
 """What is kept about a candidate: `metrics.json` of the registry and the ONNX file's metadata.
 
 The metadata hold nothing that differs between two runs on the same data, so these give the same
-bytes; run, snapshot and times are in `metrics.json` only.
+bytes; run, snapshot and times are in `metrics.json` only. So is the profile of the training rows,
+with which the data gate compares later ones: the application, which loads the file, has no use for
+it.
 """
 
 import json
@@ -15,6 +17,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from ml.contract import FEATURES, REGIMES
 from ml.evaluation import Scores, count_of, most_frequent
+from ml.profile import profile_of
 from ml.samples import Samples, utc
 from ml.split import TimeSplit
 from ml.training import CrossValidation, TrainingOptions
@@ -90,6 +93,7 @@ def metrics_of(
         "regimes": [asdict(regime) for regime in measured.holdout.regimes],
         "confusion_matrix": [list(row) for row in measured.holdout.confusion],
         "feature_importances": dict(sorted(importances, key=lambda pair: -pair[1])),
+        "profile": profile_of(train),
         "versions": versions(),
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 from clickhouse.snapshot import freeze, prune
 from expectations.errors import DataRejected
 from expectations.gate import FrozenTable, run_gate
+from expectations.reference import Reference
 from expectations.suite import Contract
 from expectations.thresholds import Thresholds
 from ml.contract import COLUMN_TYPES, FEATURES, POSITIVE, RANGES, REGIMES
@@ -36,19 +37,15 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
         max_class_share=settings.max_class_share,
         max_label_age_days=settings.max_label_age_days,
     )
+    production = read_production(settings.models_dir)
+    metrics = (production.metrics if production else None) or {}
+    reference = Reference.from_dict(metrics.get("profile")) if production else None
     with clickhouse_engine() as engine:
         snapshot = freeze(engine, run_id, FEATURES, database=settings.snapshot_database)
         frozen = FrozenTable(snapshot.database, snapshot.table, run_id, started)
-        report = run_gate(engine, frozen, CONTRACT, thresholds, settings.data_docs_dir)
-        prune(engine, snapshot.database, protect=_production_snapshot(settings))
+        report = run_gate(engine, frozen, CONTRACT, thresholds, settings.data_docs_dir, reference)
+        prune(engine, snapshot.database, protect=[str(metrics.get("snapshot_table"))])
     log.info("%s", report.as_text())
     if not report.passed:
         raise DataRejected(report)
     return {"snapshot": snapshot.to_dict(), "report": report.to_dict()}
-
-
-def _production_snapshot(settings: Settings) -> tuple[str, ...]:
-    production = read_production(settings.models_dir)
-    if production is None or production.metrics is None:
-        return ()
-    return (str(production.metrics.get("snapshot_table")),)
