@@ -1,0 +1,135 @@
+"""Command line: train, compare and look at models without Airflow, by the code of the tasks."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from clickhouse.engine import error_line, open_engine
+from clickhouse.errors import ClickHouseRefused, SnapshotChanged
+from clickhouse.frozen import find_snapshot
+from clickhouse.reading import read_samples
+from clickhouse.snapshot import Snapshot
+from ml.arguments import parser, recipe_of, require_consistent, split_of, thresholds_of
+from ml.candidate import BuiltCandidate, build_candidate, judge_candidate
+from ml.contract import FEATURES, REGIMES
+from ml.metrics import Provenance
+from ml.progress import shown_progress
+from ml.registry import open_store, read_candidate, write_candidate
+from ml.repeating import Recipe, agreements
+from ml.report import text_report
+from ml.samples import Samples
+from ml.status import read_status, status_text
+from ml.versus import compare_models, find_model, versus_text
+
+_YES: Final = 0
+_NO: Final = 1
+_BAD_INPUT: Final = 2
+_NO_INFRASTRUCTURE: Final = 3
+
+log = logging.getLogger("ml.__main__")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit code, as `--help` lists them."""
+    described = parser()
+    given = described.parse_args(arguments)
+    require_consistent(described, given)
+    # It logs the traceback of an error that is reported here in one line.
+    logging.getLogger("clickhouse_driver").addHandler(logging.NullHandler())
+    commands = {"train": _train, "compare": _compare, "status": _status}
+    try:
+        return commands[given.command](given)
+    except (ClickHouseRefused, SnapshotChanged, sa.exc.ArgumentError, ValueError) as error:
+        return _refuse(str(error), _BAD_INPUT)
+    except (SQLAlchemyError, OSError) as error:
+        return _refuse(error_line(error), _NO_INFRASTRUCTURE)
+
+
+@contextmanager
+def open_clickhouse(url: str | None) -> Iterator[sa.Engine]:
+    """Opens the ClickHouse that a URL names; None stands for the Airflow Connection."""
+    if url is None:
+        from pipeline.connection import clickhouse_engine  # noqa: PLC0415 - takes Airflow, 2 s
+
+        with clickhouse_engine() as engine:
+            yield engine
+        return
+    engine = open_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _train(given: argparse.Namespace) -> int:
+    recipe = recipe_of(given)
+    run_id = given.run_id or f"cli__{datetime.now(UTC).isoformat(timespec='seconds')}"
+    with shown_progress(sys.stderr):
+        snapshot, samples = _read(given, recipe)
+        built = _build(recipe, run_id, snapshot, samples)
+        agreed = agreements(given.models_dir, built.metrics, recipe.sha256)
+        write_candidate(given.models_dir, run_id, built.files())
+        good = not given.judge or _judge(given, run_id, samples)
+    kept = read_candidate(given.models_dir, run_id)
+    print(text_report(kept.metrics))
+    print(f"Kept in {open_store(given.models_dir).where(kept.folder)}")
+    print(*agreed.lines, sep="\n")
+    return _YES if good and agreed.as_expected else _NO
+
+
+def _compare(given: argparse.Namespace) -> int:
+    models = [(name, find_model(given.models_dir, name)) for name in (given.a, given.b)]
+    with shown_progress(sys.stderr):
+        _, samples = _read(given, Recipe(given.snapshot))
+        log.info("Scoring both models")
+        versus = compare_models(models, samples, *split_of(given), thresholds_of(given))
+    print(versus_text(versus))
+    return _YES if versus.decision.deploy else _NO
+
+
+def _status(given: argparse.Namespace) -> int:
+    # An object store is no folder of this machine, and has no empty folders to find.
+    if "://" not in given.models_dir and not Path(given.models_dir).is_dir():
+        return _refuse(f"there is no folder {given.models_dir}: see --models-dir", _BAD_INPUT)
+    status = read_status(given.models_dir)
+    print(status_text(status, datetime.now(UTC)))
+    return _NO if status.problems else _YES
+
+
+def _read(given: argparse.Namespace, recipe: Recipe) -> tuple[Snapshot, Samples]:
+    log.info("Reading %s", recipe.snapshot)
+    with open_clickhouse(given.url) as engine:
+        snapshot = find_snapshot(engine, recipe.snapshot)
+        if recipe.fingerprint not in (None, snapshot.fingerprint):
+            raise SnapshotChanged(snapshot.name, str(recipe.fingerprint), snapshot.fingerprint)
+        samples = Samples(**read_samples(engine, snapshot, FEATURES, REGIMES))
+    log.info("Read %d labelled rows", len(samples))
+    return snapshot, samples
+
+
+def _build(recipe: Recipe, run_id: str, snapshot: Snapshot, samples: Samples) -> BuiltCandidate:
+    provenance = Provenance(run_id, snapshot.name, snapshot.fingerprint, datetime.now(UTC))
+    return build_candidate(
+        samples, recipe.options, recipe.holdout_fraction, recipe.embargo, provenance
+    )
+
+
+def _judge(given: argparse.Namespace, run_id: str, samples: Samples) -> bool:
+    return judge_candidate(given.models_dir, run_id, samples, thresholds_of(given)).deploy
+
+
+def _refuse(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

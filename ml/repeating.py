@@ -1,0 +1,147 @@
+"""Repeats a past training: what it was made of, and whether the bytes that came out agree."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from ml.errors import ModelError
+from ml.registry import read_candidate
+from ml.status import KeptModel, read_status
+from ml.training import TrainingOptions
+
+_ORDER_OF_WORK: Final = ("n_jobs",)
+"""Settings that do not change the forest."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training is made of.
+
+    Attributes:
+        snapshot: the frozen table, as `database.table`.
+        options: how to grow the forest.
+        holdout_fraction: newest share kept for the verdict.
+        embargo: gap between training and holdout.
+        fingerprint: of the table's content; None if any content will do.
+        sha256: of the model that should come out; None if any will do.
+    """
+
+    snapshot: str
+    options: TrainingOptions = field(default_factory=TrainingOptions)
+    holdout_fraction: float = 0.2
+    embargo: timedelta = timedelta(hours=24)
+    fingerprint: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a new model's bytes compare with those of others.
+
+    Attributes:
+        lines: for people, at least one.
+        as_expected: whether the digest is the one that was expected, if any was.
+    """
+
+    lines: tuple[str, ...]
+    as_expected: bool
+
+
+def recipe_of_run(models_dir: str | Path, run_id: str) -> Recipe:
+    """Takes the recipe of a past run out of its candidate's `metrics.json`.
+
+    Raises:
+        ModelBroken: if the candidate is missing or damaged.
+        ModelError: if its metrics do not say how it was made.
+    """
+    metrics = read_candidate(models_dir, run_id).metrics
+    known = {option.name for option in fields(TrainingOptions)}
+    try:
+        settings = metrics["settings"]
+        return Recipe(
+            metrics["snapshot_table"],
+            TrainingOptions(**{name: settings[name] for name in settings if name in known}),
+            settings["holdout_fraction"],
+            timedelta(hours=settings["embargo_hours"]),
+            metrics["data_fingerprint"],
+            metrics["model_sha256"],
+        )
+    except KeyError as missing:
+        raise ModelError(
+            f"metrics.json of run {run_id} does not have {missing}",
+            "give --snapshot and the settings yourself, and --expect with the digest",
+        ) from missing
+
+
+def agreements(
+    models_dir: str | Path, metrics: Mapping[str, Any], expected: str | None
+) -> Agreement:
+    """Compares a new model's bytes with what was expected and with every model of the same recipe.
+
+    Args:
+        models_dir: MODELS_DIR.
+        metrics: of the new model.
+        expected: digest that should come out; None if any will do.
+    """
+    sha256 = metrics["model_sha256"]
+    earlier = _earlier_models(models_dir, metrics)
+    told = {model.sha256 for model in earlier}
+    lines = [
+        likeness(sha256, model.name, str(model.sha256), differing_versions(model.metrics, metrics))
+        for model in earlier
+    ]
+    if expected and expected not in told:
+        lines.insert(0, likeness(sha256, "expected", expected, {}))
+    if not lines:
+        lines.append(f"Nothing to compare the bytes with: SHA-256 {sha256}")
+    return Agreement(tuple(lines), expected in (None, sha256))
+
+
+def likeness(sha256: str, name: str, expected: str, differing: Mapping[str, str]) -> str:
+    """Says whether the bytes agree with another model's.
+
+    Args:
+        sha256: digest of the model that came out.
+        name: whose the other one is.
+        expected: its digest.
+        differing: versions that differ, as `old -> new` by package.
+
+    >>> likeness("ab", "run x", "ab", {})
+    'Same bytes as run x: SHA-256 ab'
+    """
+    if sha256 == expected:
+        return f"Same bytes as {name}: SHA-256 {sha256}"
+    told = ", ".join(f"{package} {change}" for package, change in differing.items())
+    why = f"versions differ: {told}" if told else "no version is known to differ"
+    return f"OTHER BYTES than {name}: SHA-256 {sha256} instead of {expected} ({why})"
+
+
+def differing_versions(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
+    """Versions that two models' metrics name differently.
+
+    >>> differing_versions({"versions": {"numpy": "1"}}, {"versions": {"numpy": "2"}})
+    {'numpy': '1 -> 2'}
+    """
+    before, after = old.get("versions") or {}, new.get("versions") or {}
+    return {
+        package: f"{before[package]} -> {after[package]}"
+        for package in before
+        if package in after and before[package] != after[package]
+    }
+
+
+def _earlier_models(models_dir: str | Path, metrics: Mapping[str, Any]) -> list[KeptModel]:
+    """The models that were made of the same data with the same settings."""
+    return [
+        model
+        for model in read_status(models_dir).models
+        if model.problem is None and _made_of(model.metrics) == _made_of(metrics)
+    ]
+
+
+def _made_of(metrics: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    settings = metrics.get("settings") or {}
+    decisive = {name: settings[name] for name in settings if name not in _ORDER_OF_WORK}
+    return metrics.get("data_fingerprint"), decisive

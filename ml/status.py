@@ -1,0 +1,176 @@
+"""Looks at MODELS_DIR as it is: every model with its numbers, and whether its digest agrees."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from ml.registry import METRICS_FILE, MODEL_FILE, PRODUCTION, PRODUCTION_METRICS, open_store
+from ml.storage import Folder
+from ml.verdict import verdict_of
+from ml.wording import age, number, percent, when
+
+
+@dataclass(frozen=True)
+class KeptModel:
+    """A model in MODELS_DIR.
+
+    Attributes:
+        name: `production`, or the folder's name, such as `candidates/x`.
+        sha256: hex digest of the file; None if there is no file.
+        metrics: what is kept about it; empty if nothing readable is.
+        problem: why it is not the model its metrics speak of; None if it is.
+    """
+
+    name: str
+    sha256: str | None
+    metrics: Mapping[str, Any]
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """Everything in MODELS_DIR, backups and candidates newest first.
+
+    Attributes:
+        where: its address.
+        production: None if there is none.
+        backups: the models that production has been.
+        candidates: the models of runs.
+    """
+
+    where: str
+    production: KeptModel | None
+    backups: tuple[KeptModel, ...]
+    candidates: tuple[KeptModel, ...]
+
+    @property
+    def models(self) -> tuple[KeptModel, ...]:
+        """All of them, production first."""
+        return (*((self.production,) if self.production else ()), *self.backups, *self.candidates)
+
+    def with_deployment(self, candidate: KeptModel) -> KeptModel:
+        """Adds since when a candidate is in production, which only production's metrics say."""
+        live = self.production.metrics if self.production else {}
+        if not live or live.get("run_id") != candidate.metrics.get("run_id"):
+            return candidate
+        metrics = {**candidate.metrics, "deployed_at": live.get("deployed_at")}
+        return replace(candidate, metrics=metrics)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong, one line a model."""
+        return tuple(f"{model.name}: {model.problem}" for model in self.models if model.problem)
+
+
+def read_status(models_dir: str | Path) -> Status:
+    """Reads every model and hashes it.
+
+    Raises:
+        OSError: if the folder cannot be read.
+    """
+    store = open_store(models_dir)
+    kept = {
+        parent: tuple(
+            _read(store, f"{parent}/{folder}", f"{parent}/{folder}/{model}", metrics)
+            for folder in reversed(store.folders(parent))
+        )
+        for parent, model, metrics in (
+            ("backups", PRODUCTION, PRODUCTION_METRICS),
+            ("candidates", MODEL_FILE, METRICS_FILE),
+        )
+    }
+    production = _read(store, "production", PRODUCTION, PRODUCTION_METRICS)
+    there = production.sha256 or production.metrics
+    return Status(store.where(), production if there else None, **kept)
+
+
+def status_text(status: Status, now: datetime) -> str:
+    """Renders a status for people: production first, then tables, then what is wrong.
+
+    Args:
+        status: what was read.
+        now: with a time zone, for ages.
+    """
+    parts = [f"Models in {status.where}", "\n".join(_production_lines(status.production, now))]
+    if status.candidates:
+        rows = [_row(model, now) for model in map(status.with_deployment, status.candidates)]
+        parts.append(f"Candidates, newest first\n{tabulate(rows, 'keys', 'simple')}")
+    if status.backups:
+        kept = [
+            {"folder": model.name.rpartition("/")[2], **_row(model, now)}
+            for model in status.backups
+        ]
+        parts.append(f"Backups, newest first\n{tabulate(kept, 'keys', 'simple')}")
+    if status.problems:
+        parts.append("\n".join(("NOT SOUND", *(f"  {line}" for line in status.problems))))
+    return "\n\n".join(parts)
+
+
+def _read(store: Folder, name: str, model_file: str, metrics_file: str) -> KeptModel:
+    folder = model_file.rpartition("/")[0]
+    model = store.read(model_file)
+    content = store.read(f"{folder}/{metrics_file}" if folder else metrics_file)
+    metrics = _parsed(content)
+    sha256 = hashlib.sha256(model).hexdigest() if model is not None else None
+    return KeptModel(name, sha256, metrics, _problem(sha256, metrics))
+
+
+def _problem(sha256: str | None, metrics: Mapping[str, Any]) -> str | None:
+    expected = metrics.get("model_sha256")
+    if sha256 is None:
+        return "there are metrics, but no model"
+    if not metrics:
+        return "there is a model, but no readable metrics, so nothing says what it should be"
+    if expected is None:
+        return "its metrics do not say which model they speak of"
+    if expected != sha256:
+        return f"the file's SHA-256 is {sha256[:12]}…, but its metrics speak of {expected[:12]}…"
+    return None
+
+
+def _production_lines(production: KeptModel | None, now: datetime) -> list[str]:
+    if production is None:
+        return ["Production: none yet"]
+    told = production.metrics
+    deployed, newest = told.get("deployed_at"), told.get("holdout_end")
+    before = (
+        "none" if told.get("production_accuracy") is None else percent(told["production_accuracy"])
+    )
+    lines = {
+        "Production": f"SHA-256 {production.sha256 or 'none'}",
+        "digest": production.problem or "agrees with its metrics",
+        "accuracy": f"{percent(told.get('test_accuracy'))} on "
+        f"{number(told.get('holdout_samples'))} holdout rows, the model before it: {before}",
+        "run": number(told.get("run_id")),
+        "deployed": f"{when(deployed)}, {age(deployed, now)}",
+        "trained on": f"{number(told.get('train_samples'))} rows, "
+        f"{when(told.get('train_start'))} to {when(told.get('train_end'))}",
+        "newest label": f"{when(newest)}, {age(newest, now)}",
+    }
+    return [f"{name:<14}{value}" for name, value in lines.items()]
+
+
+def _row(model: KeptModel, now: datetime) -> dict[str, str]:
+    told = model.metrics
+    return {
+        "run": number(told.get("run_id")),
+        "trained": age(told.get("trained_at"), now),
+        "accuracy": percent(told.get("test_accuracy")),
+        "verdict": verdict_of(told).title if told else "not known",
+        "SHA-256": (model.sha256 or "none")[:12],
+        "sound": "NO" if model.problem else "yes",
+    }
+
+
+def _parsed(content: bytes | None) -> Mapping[str, Any]:
+    try:
+        metrics = json.loads(content or b"{}")
+    except ValueError:
+        return {}
+    return metrics if isinstance(metrics, dict) else {}

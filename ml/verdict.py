@@ -1,0 +1,45 @@
+"""Says in words what was decided about a candidate, for the pages and pictures made of metrics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was decided.
+
+    Attributes:
+        state: `deployed`, `cleared` (may be deployed, not known to be), `refused` or `open`.
+        title: the state in words.
+        meaning: what follows from it, one sentence.
+        reasons: what it rests on.
+        notes: what a reader must know besides.
+    """
+
+    state: str
+    title: str
+    meaning: str
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def verdict_of(metrics: Mapping[str, Any]) -> Verdict:
+    """Reads the verdict out of `metrics.json`.
+
+    >>> verdict_of({"decision": None}).title
+    'Not judged yet'
+    """
+    decision = metrics.get("decision")
+    if not decision:
+        meaning = "This candidate is trained; validate_model has not decided about it."
+        return Verdict("open", "Not judged yet", meaning)
+    told = tuple(decision.get("reasons", ())), tuple(decision.get("notes", ()))
+    if not decision["deploy"]:
+        meaning = "This candidate does not go live. Production is unchanged."
+        return Verdict("refused", "Not deployed", meaning, *told)
+    if metrics.get("deployed_at"):
+        meaning = "This model is in production; the application reads it at its next start."
+        return Verdict("deployed", "Deployed", meaning, *told)
+    meaning = "This candidate passed every check and may replace production."
+    return Verdict("cleared", "Cleared for deployment", meaning, *told)

@@ -1,0 +1,91 @@
+"""Numbers and times in words for people, the same in every report."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+_BASELINES: Final[Mapping[str, str]] = {
+    "most_frequent": "always the most frequent regime",
+    "last_label": "the symbol's last known regime",
+}
+_UNITS: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+_UNKNOWN: Final = "not known"
+
+
+def percent(share: Any) -> str:
+    """A share.
+
+    >>> percent(0.78449), percent(None)
+    ('78.4%', 'not known')
+    """
+    return f"{share:.1%}" if _is_number(share) else _UNKNOWN
+
+
+def points(difference: Any) -> str:
+    """A difference of shares in percentage points, with its sign.
+
+    >>> points(-0.031)
+    '−3.1'
+    """
+    return f"{100 * difference:+.1f}".replace("-", "−") if _is_number(difference) else _UNKNOWN
+
+
+def when(moment: Any) -> str:
+    """An ISO 8601 time.
+
+    >>> when("2026-11-22T02:00:00+00:00")
+    '2026-11-22 02:00 UTC'
+    """
+    then = _moment(moment)
+    return _UNKNOWN if then is None else f"{then:%Y-%m-%d %H:%M} UTC"
+
+
+def age(moment: Any, now: datetime) -> str:
+    """How long ago an ISO 8601 time is.
+
+    >>> now = datetime(2026, 11, 22, 3, tzinfo=UTC)
+    >>> age("2026-11-20T02:00:00+00:00", now), age("2026-11-22T02:59:00+00:00", now)
+    ('2 days ago', '1 minute ago')
+    """
+    then = _moment(moment)
+    if then is None:
+        return _UNKNOWN
+    seconds = (now - then).total_seconds()
+    fitting = [(name, size) for name, size in _UNITS if abs(seconds) >= 2 * size]
+    unit, size = fitting[0] if fitting else _UNITS[-1]
+    count = int(seconds / size)
+    return f"{count} {unit}{'' if count == 1 else 's'} ago"
+
+
+def number(value: Any) -> str:
+    """Any value of `metrics.json`, fractions with at most six digits that count.
+
+    >>> number(1234567), number(0.123456789), number(None)
+    ('1,234,567', '0.123457', 'not known')
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if _is_number(value):
+        return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+    return str(value) if isinstance(value, str) else _UNKNOWN
+
+
+def baseline(name: str) -> str:
+    """The name of a baseline.
+
+    >>> baseline("last_label"), baseline("coin_toss")
+    ("the symbol's last known regime", 'coin toss')
+    """
+    return _BASELINES.get(name, name.replace("_", " "))
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,166 @@
+"""The report as a person sees it: in a real browser, from a file, with the network closed."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ml.html_report import html_report
+from tests.ml.report_example import example_metrics
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+SHOTS = os.environ.get("REPORT_SCREENSHOTS")
+"""Folder to keep the screenshots in, for people to look at."""
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser that cannot reach anything."""
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="install requirements-dev.txt for playwright"
+    )
+    if CHROMIUM is None:
+        pytest.skip("install Chromium, such as `apt-get install chromium`")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            # No proxy answers there, so a request that is not to a file fails.
+            args=["--no-sandbox", "--proxy-server=127.0.0.1:9", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_report(chromium, tmp_path):
+    """Opens a report at a width; gives the page, its requests and what its console said."""
+    contexts = []
+
+    def open_at(metrics, width=1400, scheme="light"):
+        file = tmp_path / "report.html"
+        file.write_bytes(html_report(metrics))
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True
+        )
+        contexts.append(context)
+        page, requests, said = context.new_page(), [], []
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(file.as_uri(), wait_until="networkidle")
+        assert requests == [file.as_uri()]
+        assert said == []
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+
+
+def keep(page, name):
+    content = page.screenshot(full_page=True)
+    assert content.startswith(b"\x89PNG")
+    if SHOTS:
+        Path(SHOTS, f"{name}.png").write_bytes(content)
+
+
+STATES = {
+    "deployed": {"deployed_at": "2026-11-22T02:15:00+00:00"},
+    "not-deployed": {"deploy": False},
+    "not-judged": {"judged": False},
+}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("state", sorted(STATES))
+def test_report_at_each_width_fits_and_asks_for_nothing(open_report, state, width, scheme):
+    page = open_report(example_metrics(**STATES[state]), width, scheme)
+    keep(page, f"{state}-{width}-{scheme}")
+
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    # What is cut off inside a scrolling table would be out of a person's sight.
+    wider = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth)"
+    assert page.evaluate(f"{wider}.map(e => e.ariaLabel)") == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_style_sheet_is_let_through_by_the_policy(open_report, scheme):
+    page = open_report(example_metrics(), scheme=scheme)
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    assert background == {"light": "rgb(246, 247, 249)", "dark": "rgb(15, 18, 23)"}[scheme]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_background(open_report, scheme):
+    page = open_report(example_metrics(deploy=False), 390, scheme)
+
+    assert page.evaluate(FAINT_TEXT) == []
+
+
+def test_report_is_walked_by_keyboard(open_report):
+    page = open_report(example_metrics())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#verdict")
+
+    summary = page.get_by_text("entries of metrics.json")
+    summary.focus()
+    page.keyboard.press("Enter")
+    assert page.get_by_role("row", name="settings.trees 200").is_visible()
+
+
+def test_screen_reader_finds_headings_tables_and_pictures_with_names(open_report):
+    page = open_report(example_metrics(deploy=False))
+
+    assert page.get_by_role("heading", level=1).all_inner_texts() == ["Not deployed"]
+    assert page.get_by_role("region", name="Accuracy over the holdout's time").is_visible()
+    for chart in page.get_by_role("img").all():
+        assert chart.get_attribute("aria-label")
+    assert page.get_by_role("columnheader", name="Precision").is_visible()
+    assert page.get_by_role("rowheader", name="breakout").first.is_visible()
+
+
+def test_hostile_names_run_no_script(open_report):
+    evil = '"><img src=x onerror="document.title=1"><script>document.title=2</script>'
+    metrics = example_metrics()
+    metrics["run_id"] = metrics["per_symbol"][0]["symbol"] = evil
+    page = open_report(metrics, 390)
+
+    assert page.title().startswith("Cleared for deployment")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+FAINT_TEXT = """() => {
+  const parse = text => {
+    const found = text.match(/[\\d.]+/g).map(Number);
+    return {rgb: found.slice(0, 3), alpha: found.length > 3 ? found[3] : 1};
+  };
+  const over = (top, bottom) => top.rgb.map((c, k) => c * top.alpha + bottom[k] * (1 - top.alpha));
+  const behind = element => {
+    if (!element) return [255, 255, 255];
+    const own = parse(getComputedStyle(element).backgroundColor);
+    return own.alpha === 1 ? own.rgb : over(own, behind(element.parentElement));
+  };
+  const light = rgb => {
+    const [r, g, b] = rgb.map(c => c / 255).map(
+      c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+  const faint = [];
+  while (walker.nextNode()) {
+    const text = walker.currentNode.data.trim(), element = walker.currentNode.parentElement;
+    if (!text || !element.checkVisibility() || element.closest('svg')) continue;
+    const ground = behind(element);
+    const ink = over(parse(getComputedStyle(element).color), ground);
+    const [dark, bright] = [light(ground), light(ink)].sort((a, b) => a - b);
+    const ratio = (bright + 0.05) / (dark + 0.05);
+    if (ratio < 4.5) faint.push(`${text}: ${ratio.toFixed(2)}`);
+  }
+  return faint;
+}"""
+"""Text whose contrast with what is behind it is below WCAG AA's 4.5."""
