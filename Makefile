@@ -20,7 +20,7 @@ export PATH := $(BIN):$(PATH)
 # Great Expectations and Airflow import twice as slowly without their bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check lint types test demo ui lock clean
+.PHONY: check lint types test test-services demo ui up down lock clean
 
 check: lint types test
 
@@ -33,6 +33,11 @@ types: $(VENV)/.dev
 
 test: $(VENV)/.dev
 	$(BIN)/pytest
+
+# The part of `test` that runs on a real ClickHouse; it ends with what ran on which protocol.
+test-services: $(VENV)/.dev
+	tests/services/install.sh
+	$(BIN)/pytest tests/services
 
 demo: $(VENV)/.run $(AIRFLOW_HOME)/.migrated
 	@$(BIN)/python -m pipeline.demo
@@ -59,9 +64,24 @@ define install
 	$(if $(UV),$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode,$(BIN)/python -m pip install --quiet --disable-pip-version-check) -r $(1)
 endef
 
+# The plugin of today's Docker, or else the older program of its own.
+COMPOSE = $(shell if docker compose version >/dev/null 2>&1; then echo docker compose; else command -v docker-compose; fi)
+NO_COMPOSE = docker compose is missing: install Docker with its compose plugin, or docker-compose. Without Docker there is `make demo`
+
+up:
+	$(if $(COMPOSE),,$(error $(NO_COMPOSE)))
+	@$(PYTHON) docker/make_env.py
+	$(COMPOSE) up -d --build $(if $(filter compose,$(COMPOSE)),--wait)
+	@echo "Airflow: http://localhost:8080    Login: grep AIRFLOW_ADMIN .env"
+
+down:
+	$(if $(COMPOSE),,$(error $(NO_COMPOSE)))
+	$(COMPOSE) --profile demo down
+
 lock:
 	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt requirements-image.in -o requirements-image.txt
 
 clean:
 	rm -rf .airflow .clickhouse models data_docs

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
@@ -18,6 +18,8 @@ from clickhouse.errors import ClickHouseRefused, SnapshotChanged
 
 SOURCE_TABLE = "regime_features"
 _PREFIX = "regime_snapshot_"
+_UNFINISHED = "_tmp_replace_"
+"""What ClickHouse calls a table that CREATE OR REPLACE still fills; a killed server leaves it."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def verify(engine: Engine, snapshot: Snapshot) -> None:
 
 
 def prune(engine: Engine, database: str, *, keep: int = 10, protect: Collection[str] = ()) -> int:
-    """Drops all but the newest snapshots of a database.
+    """Drops all but the newest snapshots of a database, and what killed freezes left half-made.
 
     Args:
         engine: an engine on the server.
@@ -122,6 +124,7 @@ def prune(engine: Engine, database: str, *, keep: int = 10, protect: Collection[
         ours = [(_frozen_at(comment), name) for name, comment in found if _is_ours(name)]
         newest_first = [name for _, name in sorted(ours, reverse=True)]
         old = [name for name in newest_first[keep:] if f"{database}.{name}" not in protect]
+        old += [name for name, comment in found if _is_abandoned(name, comment)]
         for name in old:
             connection.execute(text(f"DROP TABLE {quoted(database)}.{quoted(name)}"))
     return len(old)
@@ -163,6 +166,11 @@ def _content(connection: Connection, database: str, table: str) -> tuple[int, st
 
 def _is_ours(name: str) -> bool:
     return re.fullmatch(_PREFIX + r"\w+_[0-9a-f]{8}", name) is not None
+
+
+def _is_abandoned(name: str, comment: str) -> bool:
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()  # no freeze takes that long
+    return name.startswith(_UNFINISHED) and "" < _frozen_at(comment) < yesterday
 
 
 def _frozen_at(comment: str) -> str:

@@ -1,6 +1,8 @@
 """A snapshot holds exactly the labelled rows, once, under the run's name."""
 
 import dataclasses
+import json
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -97,6 +99,24 @@ def test_prune_keeps_the_newest_and_the_protected(labelled: Engine) -> None:
     assert prune(labelled, database, keep=2, protect=[names[0]]) == 2
     left = {f"{database}.{name}" for (name,) in _run(labelled, "SHOW TABLES LIKE 'regime_snap%'")}
     assert left == {names[0], names[3], names[4], f"{database}.regime_snapshot_of_somebody"}
+
+
+def test_prune_drops_what_a_killed_freeze_left_but_no_freeze_that_may_still_run(
+    labelled: Engine,
+) -> None:
+    now = datetime.now(UTC)
+    comments = {
+        "_tmp_replace_1_old": json.dumps({"frozen_at": (now - timedelta(days=2)).isoformat()}),
+        "_tmp_replace_2_new": json.dumps({"frozen_at": now.isoformat()}),
+        "_tmp_replace_3_not_ours": "",
+    }
+    with labelled.connect() as connection:
+        for name, comment in comments.items():
+            create = f"CREATE TABLE {name} (a UInt8) ENGINE = Memory COMMENT :comment"
+            connection.execute(text(create), {"comment": comment})
+    assert prune(labelled, str(labelled.url.database)) == 1
+    left = {name for (name,) in _run(labelled, "SHOW TABLES LIKE '%tmp_replace%'")}
+    assert left == set(comments) - {"_tmp_replace_1_old"}
 
 
 def test_table_name_of_like_run_ids_differs() -> None:

@@ -10,6 +10,7 @@ import tarfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,6 +81,8 @@ class Server:
     folder: Path
     native_port: int = field(default_factory=free_port)
     http_port: int = field(default_factory=free_port)
+    host: str = "127.0.0.1"
+    passwords: Mapping[str, str] = field(default_factory=lambda: PASSWORDS)
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Server":
@@ -95,14 +98,14 @@ class Server:
                 [
                     *(sys.executable, Path(__file__).with_name("listen.py"), library()),
                     *(f"--config-file={config}", f"--path={self.folder / 'data'}"),
-                    "--listen_host=127.0.0.1",
+                    f"--listen_host={self.host}",
                     *(f"--tcp_port={self.native_port}", f"--http_port={self.http_port}"),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env=os.environ | PASSWORDS,
+                env={**os.environ, **self.passwords},
             )
         self._wait()
         return self
@@ -127,14 +130,14 @@ class Server:
     ) -> URL:
         """The SQLAlchemy URL of a database."""
         port = self.port(protocol)
-        return URL.create(f"clickhouse+{protocol}", user, password, "127.0.0.1", port, database)
+        return URL.create(f"clickhouse+{protocol}", user, password, self.host, port, database)
 
     def _wait(self) -> None:
         for _ in range(600):
             if self.process is None or self.process.poll() is not None:
                 break
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/ping", timeout=5):
+                with urllib.request.urlopen(f"http://{self.host}:{self.http_port}/ping", timeout=5):
                     return
             except (urllib.error.URLError, ConnectionError):
                 time.sleep(0.1)
