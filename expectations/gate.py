@@ -18,7 +18,7 @@ from expectations.docs import SITE, forget_old_runs, open_context, page_of
 from expectations.errors import GateNotRun
 from expectations.reference import Reference
 from expectations.report import GateReport, RuleResult
-from expectations.suite import Contract, build_suite
+from expectations.suite import Contract, build_suite, build_suite_of_types
 from expectations.thresholds import Thresholds
 
 
@@ -57,10 +57,13 @@ def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
         SQLAlchemyError: if the server cannot be reached, refuses, or the table is gone.
         GateNotRun: if a rule could not be evaluated for another reason, or there is no rule.
     """
+    suite = build_suite(contract, thresholds, reference)
     try:
-        results, page = _validate(
-            engine, frozen, build_suite(contract, thresholds, reference), docs_folder
-        )
+        results, page = _validate(engine, frozen, suite, docs_folder)
+        if _problems(results) and _has_wrong_types(results):
+            # Nothing can be computed with such a column: judge what needs no values.
+            types = build_suite_of_types(contract, thresholds)
+            results, page = _validate(engine, frozen, types, docs_folder)
     except TestConnectionError as error:
         _ask_server(engine, frozen, contract)
         raise GateNotRun((str(error),)) from error
@@ -111,6 +114,15 @@ def _ask_server(engine: Engine, frozen: FrozenTable, contract: Contract) -> None
         connection.execute(sa.select(table).limit(0))
 
 
+def _has_wrong_types(results: Sequence[Any]) -> bool:
+    return any(
+        result.expectation_config.type == "expect_column_types"
+        and not result.success
+        and not _exceptions(result)
+        for result in results
+    )
+
+
 def _problems(results: Sequence[Any]) -> tuple[str, ...]:
     """What kept rules from being evaluated, each with the rules it kept."""
     rules: dict[str, list[str]] = {}
@@ -128,7 +140,7 @@ def _report(
     results: Sequence[Any], frozen: FrozenTable, thresholds: Thresholds, page: Path | None
 ) -> GateReport:
     facts = [result.result for result in results]
-    classes = next(fact["details"]["classes"] for fact in facts if "classes" in _details(fact))
+    classes = next((found["classes"] for found in map(_details, facts) if "classes" in found), ())
     return GateReport(
         samples=int(facts[0]["observed_value"]),
         rules=tuple(map(_rule, results)),

@@ -15,6 +15,7 @@ from great_expectations import expectations as gxe
 from expectations import sql_rules as own
 from expectations.class_balance import ExpectClassBalance
 from expectations.drift import rules_of_drift
+from expectations.label_trouble import rules_of_label_trouble
 from expectations.reference import Reference
 from expectations.severity import critical, warning
 from expectations.thresholds import Thresholds
@@ -60,13 +61,20 @@ def build_suite(
         *_rules_of_labels(contract.regimes, thresholds),
         *_rules_of_rows(contract, thresholds),
         *_rules_of_features(contract),
+        *rules_of_label_trouble(contract.features),
         *rules_of_drift(reference, contract.features, contract.regimes),
     ]
     return gx.ExpectationSuite(name=SUITE_NAME, expectations=rules)
 
 
-def _rules_of_labels(regimes: Sequence[str], t: Thresholds) -> Iterator[gxe.Expectation]:
-    yield gxe.ExpectTableRowCountToBeBetween(
+def build_suite_of_types(contract: Contract, thresholds: Thresholds) -> gx.ExpectationSuite:
+    """Lists the rules that hold or not whatever the values are, for columns of wrong types."""
+    rules = [_enough_samples(thresholds), _known_types(contract)]
+    return gx.ExpectationSuite(name=SUITE_NAME, expectations=rules)
+
+
+def _enough_samples(t: Thresholds) -> gxe.Expectation:
+    return gxe.ExpectTableRowCountToBeBetween(
         min_value=t.min_samples,
         **critical(
             "labelled samples",
@@ -74,6 +82,21 @@ def _rules_of_labels(regimes: Sequence[str], t: Thresholds) -> Iterator[gxe.Expe
             "Fewer samples neither train nor judge a model.",
         ),
     )
+
+
+def _known_types(contract: Contract) -> gxe.Expectation:
+    return own.ExpectColumnTypes(
+        types=dict(contract.types),
+        **critical(
+            "column types",
+            "those of clickhouse/schema.sql",
+            "A value of another type is read as another number, or not at all.",
+        ),
+    )
+
+
+def _rules_of_labels(regimes: Sequence[str], t: Thresholds) -> Iterator[gxe.Expectation]:
+    yield _enough_samples(t)
     yield gxe.ExpectColumnUniqueValueCountToBeBetween(
         column=LABEL,
         min_value=t.min_classes,
@@ -114,14 +137,7 @@ def _rules_of_labels(regimes: Sequence[str], t: Thresholds) -> Iterator[gxe.Expe
 
 
 def _rules_of_rows(contract: Contract, t: Thresholds) -> Iterator[gxe.Expectation]:
-    yield own.ExpectColumnTypes(
-        types=dict(contract.types),
-        **critical(
-            "column types",
-            "those of clickhouse/schema.sql",
-            "A value of another type is read as another number, or not at all.",
-        ),
-    )
+    yield _known_types(contract)
     yield own.no_rows_where(
         r"NOT match(toString(symbol), '\\S')",
         **critical("symbols", "none empty", "A sample of no symbol belongs to no market."),
@@ -200,6 +216,15 @@ def _rules_of_features(contract: Contract) -> Iterator[gxe.Expectation]:
             "atr_pct is of atr_14",
             "atr_14 over the price, in percent or as a share",
             "They say the same in two units: a changed unit of one shows here.",
+        ),
+    )
+    yield own.ExpectNoneNamed(
+        aggregate=f"if(countIf({_RATIO} BETWEEN 20 AND 500) > 0 "
+        f"AND countIf({_RATIO} BETWEEN 0.2 AND 5) > 0, 'percent_and_share', '')",
+        **critical(
+            "unit of atr_pct",
+            "percent in all rows, or a share in all",
+            "A unit that changes between rows is two features in one column.",
         ),
     )
     yield own.ExpectColumnsToDiffer(

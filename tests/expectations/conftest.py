@@ -1,6 +1,6 @@
 """A sample market in an embedded ClickHouse, frozen, to be spoiled by the tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from ml.contract import FEATURES
 from pipeline.data_check import CONTRACT
 from sample_market import MarketSpec, simulate
 from sample_market.loading import insert
+from tests.expectations.frozen_market import FrozenMarket, open_market
 
 Judge = Callable[..., GateReport]
 
@@ -45,3 +46,10 @@ def judge(engine: Engine, tmp_path: Path) -> Judge:
         return run_gate(engine, frozen, contract, thresholds, tmp_path / "docs")
 
     return run
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrozenMarket]:
+    """The good market, frozen once for a module; chDB holds one folder at a time."""
+    with open_market(tmp_path_factory.mktemp("market")) as opened:
+        yield opened
