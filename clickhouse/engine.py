@@ -7,7 +7,9 @@ comes from is the caller's business.
 import re
 from typing import Any, Final
 
+from clickhouse_driver.errors import Error as DriverError
 from clickhouse_sqlalchemy.exceptions import DatabaseException
+from requests.exceptions import RequestException
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine import URL, ExceptionContext, make_url
@@ -33,7 +35,22 @@ _REFUSALS: Final = {
 _UNAVAILABLE: Final = {209, 210, 279}
 """Codes of a lost or refused connection, as the native driver numbers them."""
 
+_MISUSED: Final = {
+    r"is for clickhouse-client program": "this port speaks the native protocol: use the HTTP port "
+    '(8123, with TLS 8443), or set the extra {"driver": "native"}',
+    r"Code: 102\b": "this port does not speak the native protocol: use the native port (9000, with "
+    'TLS 9440), or set the extra {"driver": "http"}',
+    r"CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted here: give the file of the "
+    'authority that signed it in the extra {"ca_cert": "/path"}, or correct the host name',
+    r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE": "this port does not speak TLS: use a TLS port "
+    '(9440 native, 8443 HTTP), or set the extra {"secure": false}',
+}
+"""How a wrong port or certificate shows in an answer, each with its remedy."""
+
 _LOCKED: Final = "another process holds it"
+
+
+_DRIVER_ERRORS: Final = (OSError, EOFError, DatabaseException, DriverError)
 
 
 def open_engine(url: URL | str) -> Engine:
@@ -49,7 +66,7 @@ def open_engine(url: URL | str) -> Engine:
         `DatabaseError`, which both of them are, for any other answer of the server.
     """
     engine = create_engine(make_url(url))
-    event.listen(engine, "handle_error", _in_one_shape)
+    event.listen(engine, "handle_error", _handle)
     event.listen(engine, "close", _hang_up)
     return engine
 
@@ -77,7 +94,11 @@ def error_code(text: str) -> int | None:
 def error_line(error: BaseException) -> str:
     """Returns the server's message in one line, without the stack trace that drivers append."""
     original = getattr(error, "orig", None)
-    text = str(original if isinstance(original, BaseException) else error)
+    shown = original if isinstance(original, BaseException) else error
+    if isinstance(shown, RequestException) and shown.args:
+        # Its own text is the whole address with every parameter; the reason is what happened.
+        shown = getattr(shown.args[0], "reason", shown)
+    text = str(shown)
     return " ".join(
         text.split("Stack trace", maxsplit=1)[0].removeprefix("Orig exception: ").split()
     )
@@ -102,16 +123,33 @@ def _hang_up(connection: Any, _record: object) -> None:
     transport.http.close() if hasattr(transport, "http") else transport.disconnect()
 
 
-def _in_one_shape(context: ExceptionContext) -> None:
-    error: Any = context.original_exception
-    server = where(context.engine.url) if context.engine else "ClickHouse"
+def in_one_shape(url: URL | None, error: BaseException) -> DatabaseError | None:
+    """Translates what a driver raises; None for an error that is not the driver's.
+
+    Args:
+        url: where it happened.
+        error: as the driver raised it, or as clickhouse-sqlalchemy wrapped it.
+    """
+    server = where(url) if url else "ClickHouse"
+    line = error_line(error)
+    for sign, remedy in _MISUSED.items():
+        if isinstance(error, _DRIVER_ERRORS) and re.search(sign, line):
+            return ClickHouseRefused(server, line, remedy)
     if isinstance(error, OSError | EOFError):
-        raise ClickHouseUnavailable(server, error_line(error)) from error
-    if isinstance(error, DatabaseException):
-        raise _database_error(server, error_line(error), error) from error
+        return ClickHouseUnavailable(server, line)
+    if isinstance(error, _DRIVER_ERRORS):
+        return _database_error(server, line, error)
+    return None
 
 
-def _database_error(server: str, line: str, error: DatabaseException) -> DatabaseError:
+def _handle(context: ExceptionContext) -> None:
+    error = context.original_exception
+    found = in_one_shape(context.engine.url if context.engine else None, error)
+    if found:
+        raise found from error
+
+
+def _database_error(server: str, line: str, error: Exception) -> DatabaseError:
     code = error_code(line)
     if code in _REFUSALS:
         return ClickHouseRefused(server, line, _REFUSALS[code])

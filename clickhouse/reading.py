@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 
-from clickhouse.engine import quoted
+from clickhouse.engine import in_one_shape, quoted
 from clickhouse.snapshot import Snapshot
 
 _BYTES_AT_ONCE = 16 * 1024 * 1024
@@ -47,6 +47,9 @@ def read_samples(
         features: feature columns, in the order of the result's columns.
         regimes: known labels; a row with another label is left out (the gate refuses those).
         label: the label's column.
+
+    Raises:
+        ClickHouseUnavailable: if the answer breaks off; rows are never missing silently.
     """
     table = f"{quoted(snapshot.database)}.{quoted(snapshot.table)}"
     known = ", ".join(f"'{regime}'" for regime in regimes)
@@ -56,6 +59,8 @@ def read_samples(
             text(f"SELECT DISTINCT toString(symbol) AS s FROM {table} ORDER BY s")
         ).scalars()
         symbols = np.array(list(names), dtype=object)
+        where_known = f"WHERE {quoted(label)} IN ({known})"
+        rows = connection.execute(text(f"SELECT count() FROM {table} {where_known}")).scalar_one()
     columns = [
         "toUInt32(timestamp)",
         f"toUInt16(indexOf({_literal(symbols)}, toString(symbol)) - 1)",
@@ -63,11 +68,13 @@ def read_samples(
         *(f"toFloat32({quoted(feature)})" for feature in features),
     ]
     selected = ", ".join(f"{sql} AS c{index}" for index, sql in enumerate(columns))
-    query = (
-        f"SELECT {selected} FROM {table} WHERE {quoted(label)} IN ({known}) "
-        "ORDER BY timestamp, symbol"
-    )
-    return _fill(_blocks(engine, query, len(features)), snapshot.rows, len(features), symbols)
+    query = f"SELECT {selected} FROM {table} {where_known} ORDER BY timestamp, symbol"
+    try:
+        return _fill(_blocks(engine, query, len(features)), int(rows), len(features), symbols)
+    except Exception as error:
+        # These bytes do not pass through SQLAlchemy, which else gives errors their shape.
+        found = in_one_shape(engine.url, error)
+        raise (found or error) from error
 
 
 def _fill(
@@ -81,15 +88,19 @@ def _fill(
     filled = 0
     for block in blocks:
         end = filled + len(block[0])
+        if end > rows:
+            raise EOFError(f"the answer has more than the {rows} rows that were asked for")
         seconds[filled:end], codes[filled:end], labels[filled:end] = block[:3]
         for index, column in enumerate(block[3:]):
             matrix[index, filled:end] = column
         filled = end
+    if filled < rows:
+        raise EOFError(f"the answer ended after {filled} of {rows} rows")
     return SampleColumns(
-        features=matrix[:, :filled].T,
-        labels=labels[:filled],
-        timestamps=seconds[:filled].astype("datetime64[s]"),
-        symbols=symbols[codes[:filled]],
+        features=matrix.T,
+        labels=labels,
+        timestamps=seconds.astype("datetime64[s]"),
+        symbols=symbols[codes],
     )
 
 
