@@ -13,11 +13,11 @@ from typing import Any
 
 import requests
 from clickhouse_sqlalchemy.drivers.http import connector
-from clickhouse_sqlalchemy.drivers.http.base import ClickHouseDialect_http
 from clickhouse_sqlalchemy.exceptions import DatabaseException
 from requests.adapters import BaseAdapter
 from sqlalchemy.engine import URL
 
+from clickhouse.dialects import HttpDialect
 from clickhouse.engine import quoted
 
 _BASE_URL = "chdb://embedded/"
@@ -66,15 +66,7 @@ class ChdbAdapter(BaseAdapter):
         return answer
 
 
-class ChdbConnection(connector.Connection):  # type: ignore[misc]
-    """A DBAPI connection whose `close` releases the embedded engine's folder."""
-
-    def close(self) -> None:
-        """Closes the session, and with it the hold on the folder."""
-        self.transport.http.close()
-
-
-class ChdbDialect(ClickHouseDialect_http):  # type: ignore[misc]
+class ChdbDialect(HttpDialect):
     """The HTTP dialect of clickhouse-sqlalchemy with chDB in place of the network."""
 
     driver = "chdb"
@@ -84,10 +76,8 @@ class ChdbDialect(ClickHouseDialect_http):  # type: ignore[misc]
 
     @classmethod
     def import_dbapi(cls) -> Any:
-        """Returns the HTTP connector with chDB's connection, and the error it really raises."""
-        return SimpleNamespace(
-            **{**vars(connector), "connect": ChdbConnection, "Error": DatabaseException}
-        )
+        """Returns the HTTP connector with the error it really raises."""
+        return SimpleNamespace(**{**vars(connector), "Error": DatabaseException})
 
     def create_connect_args(self, url: URL) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Turns the URL into arguments of the HTTP connector.

@@ -5,7 +5,7 @@ comes from is the caller's business.
 """
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from clickhouse_driver.errors import Error as DriverError
 from clickhouse_sqlalchemy.exceptions import DatabaseException
@@ -18,6 +18,8 @@ from sqlalchemy.exc import DatabaseError
 from clickhouse.errors import ClickHouseRefused, ClickHouseUnavailable
 
 registry.register("clickhouse.chdb", "clickhouse.chdb", "ChdbDialect")
+registry.register("clickhouse.native", "clickhouse.dialects", "NativeDialect")
+registry.register("clickhouse.http", "clickhouse.dialects", "HttpDialect")
 
 _REFUSALS: Final = {
     47: "the column does not exist: compare the table with clickhouse/schema.sql",
@@ -67,7 +69,6 @@ def open_engine(url: URL | str) -> Engine:
     """
     engine = create_engine(make_url(url))
     event.listen(engine, "handle_error", _handle)
-    event.listen(engine, "close", _hang_up)
     return engine
 
 
@@ -115,12 +116,6 @@ def where(url: URL) -> str:
     if protocol == "chdb":
         return f"chdb:{url.query.get('path')}/{database}"
     return f"{protocol}://{url.host}:{url.port or '(default port)'}/{database}"
-
-
-def _hang_up(connection: Any, _record: object) -> None:
-    # clickhouse-sqlalchemy's `close` of both protocols does nothing and leaves the socket open.
-    transport = connection.transport
-    transport.http.close() if hasattr(transport, "http") else transport.disconnect()
 
 
 def in_one_shape(url: URL | None, error: BaseException) -> DatabaseError | None:

@@ -141,6 +141,8 @@ def table_name(run_id: str) -> str:
 
 
 def _require_columns(connection: Connection, source: str, needed: Sequence[str]) -> None:
+    # Without the right to read, DESCRIBE asks for another one than is needed.
+    connection.execute(text(f"SELECT 1 FROM {quoted(source)} LIMIT 0"))
     described = connection.execute(text(f"DESCRIBE TABLE {quoted(source)}")).all()
     present = {row[0] for row in described}
     missing = tuple(column for column in needed if column not in present)

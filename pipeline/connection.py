@@ -17,7 +17,8 @@ SERVER_TYPES: Final = ("http", "clickhouse", "generic")
 
 _NATIVE_PORTS: Final = {9000: False, 9440: True}
 _HTTP_PORTS: Final = {8123: False, 8443: True}
-_OURS: Final = ("driver", "secure")
+_OURS: Final = ("driver", "secure", "ca_cert")
+_CA_OPTION: Final = {"native": "ca_certs", "http": "verify"}
 _TIMEOUTS: Final = {
     "native": {"connect_timeout": "10", "send_receive_timeout": "300"},
     "http": {"timeout": "300"},
@@ -63,8 +64,9 @@ def clickhouse_url(connection: Connection) -> "URL":
 
     Args:
         connection: type `http`, `clickhouse` or `generic` for a server, `chdb` for the embedded
-            engine. Extra `driver` and `secure` override what the port says; other extras go to the
-            driver.
+            engine. Extra `driver` and `secure` override what the port says; `ca_cert` is the file
+            of the authority that signed the server's certificate, `verify` false trusts any; other
+            extras go to the driver.
 
     Raises:
         ConnectionProblem: naming the field that is wrong.
@@ -90,6 +92,8 @@ def clickhouse_url(connection: Connection) -> "URL":
     driver = _driver(connection, extra)
     secure = _secure(connection, extra, driver, secure_host)
     options = {name: _text(value) for name, value in extra.items() if name not in _OURS}
+    if extra.get("ca_cert"):
+        options[_CA_OPTION[driver]] = str(extra["ca_cert"])
     if secure:
         options |= {"secure": "true"} if driver == "native" else {"protocol": "https"}
     return URL.create(
