@@ -1,14 +1,11 @@
 """The expectation that no regime is too rare or too common, with every regime's count in sight."""
 
-import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from great_expectations.expectations.expectation import ColumnAggregateExpectation
-from great_expectations.render import LegacyDiagnosticRendererType, RenderedTableContent
-from great_expectations.render.renderer.renderer import renderer
 
 
 @dataclass(frozen=True)
@@ -104,26 +101,3 @@ class ExpectClassBalance(ColumnAggregateExpectation):
         observed = "; ".join(bad) or f"{sum(1 for c in classes if c.samples)} regimes within bounds"
         details = {"classes": [asdict(count) for count in classes]}
         return {"success": not bad, "result": {"observed_value": observed, "details": details}}
-
-    @classmethod
-    @renderer(renderer_type=LegacyDiagnosticRendererType.OBSERVED_VALUE)
-    def _diagnostic_observed_value_renderer(  # type: ignore[override]  # their hint knows only text
-        cls, configuration: Any = None, result: Any = None, **_: Any
-    ) -> RenderedTableContent:
-        details = result.result.get("details", {})
-        classes = [ClassCount(**count) for count in details.get("classes", [])]
-        return RenderedTableContent(
-            content_block_type="table",
-            header_row=["Regime", "Samples", "Share", "Labels missing", "Verdict"],
-            table=[
-                [
-                    html.escape(c.regime),
-                    f"{c.samples:,}",
-                    f"{c.share:.1%}",
-                    f"{c.missing:,}",
-                    c.verdict,
-                ]
-                for c in classes
-            ],
-            styling={"body": {"classes": ["table-bordered", "table-sm", "mt-3"]}},
-        )

@@ -1,20 +1,19 @@
 """Runs the rules on a frozen table with Great Expectations, inside ClickHouse, and reports."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import great_expectations as gx
 import sqlalchemy as sa
-from great_expectations.checkpoint.actions import UpdateDataDocsAction
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.datasource.fluent.interfaces import TestConnectionError
 from sqlalchemy import Engine
 
 from expectations.class_balance import ClassCount
-from expectations.docs import SITE, forget_old_runs, open_context, page_of
+from expectations.docs import DocsPage, open_context, publish
 from expectations.errors import GateNotRun
 from expectations.reference import Reference
 from expectations.report import GateReport, RuleResult
@@ -30,6 +29,12 @@ class FrozenTable:
     table: str
     run_id: str
     run_started: datetime
+    fingerprint: str = ""
+
+    @property
+    def name(self) -> str:
+        """Database and table as one name for people."""
+        return f"{self.database}.{self.table}"
 
 
 def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
@@ -59,27 +64,37 @@ def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
     """
     suite = build_suite(contract, thresholds, reference)
     try:
-        results, page = _validate(engine, frozen, suite, docs_folder)
-        if _problems(results) and _has_wrong_types(results):
-            # Nothing can be computed with such a column: judge what needs no values.
-            types = build_suite_of_types(contract, thresholds)
-            results, page = _validate(engine, frozen, types, docs_folder)
+        results, page = _validate(engine, frozen, suite, thresholds, docs_folder)
+        if _problems(results):
+            _ask_server(engine, frozen, contract)
+            if _has_wrong_types(results):
+                # Nothing can be computed with such a column: judge what needs no values.
+                types = build_suite_of_types(contract, thresholds)
+                results, page = _validate(engine, frozen, types, thresholds, docs_folder)
     except TestConnectionError as error:
         _ask_server(engine, frozen, contract)
         raise GateNotRun((str(error),)) from error
-    problems = _problems(results)
-    if problems or not results:
-        _ask_server(engine, frozen, contract)
-        raise GateNotRun(problems or ("the suite has no rules",))
+    problems = _problems(results) if results else ("the suite has no rules",)
+    if problems:
+        raise GateNotRun(problems)
     return _report(results, frozen, thresholds, page)
 
 
 def _validate(
-    engine: Engine, frozen: FrozenTable, suite: gx.ExpectationSuite, docs_folder: Path
-) -> tuple[Sequence[Any], Path | None]:
+    engine: Engine,
+    frozen: FrozenTable,
+    suite: gx.ExpectationSuite,
+    thresholds: Thresholds,
+    docs_folder: Path,
+) -> tuple[Sequence[Any], DocsPage]:
     """Lets Great Expectations judge the table; returns each rule's result and the run's page."""
     url = engine.url.set(database=frozen.database)
-    context = open_context(docs_folder, url.render_as_string(hide_password=False))
+    facts = {
+        "table": frozen.name,
+        "fingerprint": frozen.fingerprint,
+        "thresholds": asdict(thresholds),
+    }
+    context = open_context(docs_folder, url.render_as_string(hide_password=False), facts)
     source = context.data_sources.add_sql("clickhouse", connection_string="${CLICKHOUSE_URL}")
     try:
         asset = source.add_table_asset(name=frozen.table, table_name=frozen.table)
@@ -93,18 +108,16 @@ def _validate(
             gx.Checkpoint(
                 name="check_data",
                 validation_definitions=[definition],
-                actions=[UpdateDataDocsAction(name="docs", site_names=[SITE])],
                 result_format="BASIC",
             )
         )
-        forget_old_runs(context)
         run = checkpoint.run(run_id=RunIdentifier(frozen.run_id, frozen.run_started))
     finally:
         # Great Expectations opens two engines of its own and closes neither.
         source.get_engine().dispose()
         source.get_execution_engine().close()
     ((result_id, validation),) = run.run_results.items()
-    return validation.results, page_of(context, result_id)
+    return validation.results, publish(context, result_id)
 
 
 def _ask_server(engine: Engine, frozen: FrozenTable, contract: Contract) -> None:
@@ -137,7 +150,7 @@ def _names(rules: Sequence[str]) -> str:
 
 
 def _report(
-    results: Sequence[Any], frozen: FrozenTable, thresholds: Thresholds, page: Path | None
+    results: Sequence[Any], frozen: FrozenTable, thresholds: Thresholds, page: DocsPage
 ) -> GateReport:
     facts = [result.result for result in results]
     classes = next((found["classes"] for found in map(_details, facts) if "classes" in found), ())
@@ -146,8 +159,9 @@ def _report(
         rules=tuple(map(_rule, results)),
         classes=tuple(ClassCount(**count) for count in classes),
         thresholds=thresholds,
-        table=f"{frozen.database}.{frozen.table}",
-        page=str(page) if page else None,
+        table=frozen.name,
+        page=str(page.path) if page.path else None,
+        page_problem=page.problem,
     )
 
 

@@ -57,6 +57,7 @@ class GateReport:
         thresholds: the bounds that were used.
         table: the table that was checked.
         page: path of the run's Data Docs page, None if it could not be made.
+        page_problem: what went wrong with the page or its index, empty if nothing.
     """
 
     samples: int
@@ -65,6 +66,7 @@ class GateReport:
     thresholds: Thresholds
     table: str
     page: str | None
+    page_problem: str = ""
 
     @property
     def passed(self) -> bool:
@@ -131,6 +133,6 @@ class GateReport:
                     colalign=("left", "right", "right", "right", "left"),
                     disable_numparse=True,
                 ),
-                f"Data Docs: {self.page or 'no page could be made'}",
+                f"Data Docs: {self.page or 'no page could be made'} {self.page_problem}".rstrip(),
             ]
         )

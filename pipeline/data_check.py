@@ -42,7 +42,9 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
     reference = Reference.from_dict(metrics.get("profile")) if production else None
     with clickhouse_engine() as engine:
         snapshot = freeze(engine, run_id, FEATURES, database=settings.snapshot_database)
-        frozen = FrozenTable(snapshot.database, snapshot.table, run_id, started)
+        frozen = FrozenTable(
+            snapshot.database, snapshot.table, run_id, started, snapshot.fingerprint
+        )
         report = run_gate(engine, frozen, CONTRACT, thresholds, settings.data_docs_dir, reference)
         prune(engine, snapshot.database, protect=[str(metrics.get("snapshot_table"))])
     log.info("%s", report.as_text())
