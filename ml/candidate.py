@@ -6,6 +6,7 @@ also deploys it.
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,15 +17,19 @@ import numpy as np
 from ml.comparison import compare_with_production
 from ml.errors import ModelBroken
 from ml.evaluation import Scores, evaluate
+from ml.html_report import html_report
 from ml.metrics import Measured, Provenance, metrics_of, onnx_metadata, run_facts
 from ml.onnx_export import export_forest
 from ml.onnx_model import check_contract, load_model, score
 from ml.parity import check_parity
+from ml.plots import confusion_matrix_png
 from ml.promotion import Decision, PromotionThresholds, decide
 from ml.registry import (
+    CONFUSION_FILE,
     METRICS_FILE,
     MODEL_FILE,
     REPORT_FILE,
+    REPORT_PAGE_FILE,
     Candidate,
     as_json,
     read_candidate,
@@ -60,7 +65,7 @@ class BuiltCandidate:
         return {
             MODEL_FILE: self.model,
             METRICS_FILE: as_json(self.metrics),
-            REPORT_FILE: self.report.encode(),
+            **report_files(self.metrics),
         }
 
 
@@ -138,12 +143,19 @@ def judge_candidate(
         "production_accuracy": evidence.production_accuracy,
         "production_sha256": production.sha256 if production else None,
     }
-    report = text_report(metrics)
-    update_candidate(
-        models_dir, run_id, {METRICS_FILE: as_json(metrics), REPORT_FILE: report.encode()}
-    )
-    log.info("%s", report)
+    files = {METRICS_FILE: as_json(metrics), **report_files(metrics)}
+    update_candidate(models_dir, run_id, files)
+    log.info("%s", text_report(metrics))
     return decision
+
+
+def report_files(metrics: Mapping[str, Any]) -> dict[str, bytes]:
+    """Everything for people that is made of a candidate's metrics, by name."""
+    return {
+        REPORT_FILE: text_report(metrics).encode(),
+        REPORT_PAGE_FILE: html_report(metrics),
+        CONFUSION_FILE: confusion_matrix_png(metrics),
+    }
 
 
 def _scores(model: bytes, samples: Samples) -> Scores:

@@ -19,6 +19,8 @@ PRODUCTION_METRICS: Final = "regime_detector_metrics.json"
 MODEL_FILE: Final = "model.onnx"
 METRICS_FILE: Final = "metrics.json"
 REPORT_FILE: Final = "report.txt"
+REPORT_PAGE_FILE: Final = "report.html"
+CONFUSION_FILE: Final = "confusion_matrix.png"
 _KEPT: Final = 10
 _RUN_AGAIN: Final = "clear the run from train_model on; production is unchanged"
 

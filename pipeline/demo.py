@@ -8,7 +8,7 @@ from airflow.utils.cli import get_bagged_dag
 
 from clickhouse.schema import apply_schema
 from ml.promotion import Decision
-from ml.registry import PRODUCTION, PRODUCTION_METRICS, REPORT_FILE, read_candidate
+from ml.registry import PRODUCTION, PRODUCTION_METRICS, REPORT_PAGE_FILE, read_candidate
 from pipeline.connection import clickhouse_engine
 from pipeline.settings import read_settings
 from sample_market import MarketSpec, simulate
@@ -47,7 +47,7 @@ def _verdict(run_id: str) -> str:
     places = {
         "model in production": settings.models_dir / PRODUCTION,
         "its numbers": settings.models_dir / PRODUCTION_METRICS,
-        "report of this run": settings.models_dir / candidate.folder / REPORT_FILE,
+        "report of this run": settings.models_dir / candidate.folder / REPORT_PAGE_FILE,
         "Data Docs": settings.data_docs_dir / "index.html",
     }
     return "\n".join(

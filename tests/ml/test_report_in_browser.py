@@ -105,7 +105,7 @@ def test_report_is_walked_by_keyboard(open_report):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
-    assert page.url.endswith("#verdict")
+    page.wait_for_url("**#verdict")
 
     summary = page.get_by_text("entries of metrics.json")
     summary.focus()
