@@ -18,41 +18,52 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from tabulate import tabulate
 
 from benchmarks.market_in_sql import insert_samples
+from benchmarks.results import put_section
 from clickhouse.engine import open_engine
+from clickhouse.reading import read_samples
 from clickhouse.schema import apply_schema
 from clickhouse.snapshot import freeze
 from expectations.gate import FrozenTable, run_gate
+from expectations.reference import Reference
 from expectations.sql_metrics import TABLE
 from expectations.suite import LABEL, build_suite
 from expectations.thresholds import Thresholds
-from ml.contract import FEATURES
+from ml.contract import FEATURES, REGIMES
+from ml.profile import profile_of
+from ml.samples import Samples
 from pipeline.data_check import CONTRACT
 from tests.services.server import Server
 
+_REFERENCE_ROWS = 20_000
+_READING = """The statement holds every aggregate of the suite, and each list of rows as a subquery:
+it is what the same facts cost without Great Expectations. The gate's time holds its Data Docs
+page. Client memory is what the peak of the client's process grows by while both run; the imports
+come before it."""
 
-def one_statement(frozen: FrozenTable) -> str:
+
+def one_statement(frozen: FrozenTable, reference: Reference) -> str:
     """Writes the facts of all rules as one statement: aggregates, and a subquery for each list."""
     table = f"{frozen.database}.{frozen.table}"
     balance = f"SELECT {LABEL} AS regime, count() AS samples FROM {table} GROUP BY regime"
     facts = [f"(SELECT toString(groupArray((regime, samples))) FROM ({balance}))"]
     facts += ["count()", f"uniqExact({LABEL})"]
-    for rule in build_suite(CONTRACT, Thresholds()).expectations:
+    for rule in build_suite(CONTRACT, Thresholds(), reference).expectations:
         sql = rule.configuration.kwargs
         if "aggregate" in sql:
             facts.append(sql["aggregate"])
         elif "query" in sql:
             facts.append(f"(SELECT count() FROM ({sql['query'].replace(TABLE, table)}))")
-    return f"SELECT {', '.join(facts)} FROM {table}"
+    return f"SELECT {', '.join(dict.fromkeys(facts))} FROM {table}"
 
 
-def judge(url: str, frozen: FrozenTable, repetitions: int) -> dict[str, Any]:
+def judge(url: str, frozen: FrozenTable, reference: Reference, repetitions: int) -> dict[str, Any]:
     """Runs gate and statement by turns; returns their seconds and the growth of memory in MB."""
     engine = open_engine(url)
-    statement = one_statement(frozen).replace(":", "\\:")
+    statement = one_statement(frozen, reference).replace(":", "\\:")
     seconds: dict[str, list[float]] = {"gate": [], "statement": []}
     before = _peak_memory()
     with tempfile.TemporaryDirectory() as docs:
@@ -61,7 +72,7 @@ def judge(url: str, frozen: FrozenTable, repetitions: int) -> dict[str, Any]:
             with engine.connect() as connection:
                 connection.execute(text(statement)).all()
             between = time.perf_counter()
-            report = run_gate(engine, frozen, CONTRACT, Thresholds(), Path(docs))
+            report = run_gate(engine, frozen, CONTRACT, Thresholds(), Path(docs), reference)
             seconds["statement"].append(between - start)
             seconds["gate"].append(time.perf_counter() - between)
     engine.dispose()
@@ -73,6 +84,13 @@ def judge(url: str, frozen: FrozenTable, repetitions: int) -> dict[str, Any]:
     }
 
 
+def _fill(engine: Engine, rows: int) -> Engine:
+    with engine.connect() as connection:
+        connection.execute(text("TRUNCATE TABLE regime_features"))
+        connection.execute(text(insert_samples("regime_features", rows).replace(":", "\\:")))
+    return engine
+
+
 def measure(rows: int, protocol: str, repetitions: int) -> dict[str, Any]:
     """Fills and freezes a table on a server of its own and judges it in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
@@ -81,17 +99,18 @@ def measure(rows: int, protocol: str, repetitions: int) -> dict[str, Any]:
             url = server.url(protocol)
             engine = open_engine(url)
             apply_schema(engine)
-            with engine.connect() as connection:
-                connection.execute(
-                    text(insert_samples("regime_features", rows).replace(":", "\\:"))
-                )
-            snapshot = freeze(engine, f"bench {rows}", FEATURES)
+            trained_on = freeze(_fill(engine, _REFERENCE_ROWS), "production", FEATURES)
+            samples = Samples(**read_samples(engine, trained_on, FEATURES, REGIMES))
+            profile = Path(folder) / "profile.json"
+            profile.write_text(json.dumps(profile_of(samples)), encoding="utf-8")
+            snapshot = freeze(_fill(engine, rows), f"bench {rows}", FEATURES)
             engine.dispose()
             judged = subprocess.run(
                 [
                     *(sys.executable, "-m", "benchmarks.gate", "--repetitions", str(repetitions)),
                     *("--judge", url.render_as_string(hide_password=False)),
                     *("--table", snapshot.database, snapshot.table),
+                    *("--profile", profile),
                 ],
                 check=True,
                 stdout=subprocess.PIPE,
@@ -110,17 +129,22 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--judge", help=argparse.SUPPRESS)
     parser.add_argument("--table", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--profile", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.judge:
         frozen = FrozenTable(given.table[0], given.table[1], "bench", datetime.now(UTC))
-        print(json.dumps(judge(given.judge, frozen, given.repetitions)))
+        profile = Reference.from_dict(json.loads(given.profile.read_text(encoding="utf-8")))
+        print(json.dumps(judge(given.judge, frozen, profile, given.repetitions)))
         return
     measured = [
         measure(rows, protocol, given.repetitions)
         for rows in given.rows
         for protocol in given.protocols
     ]
-    print(as_table(measured))
+    table = as_table(measured)
+    print(table)
+    command = f"`python -m benchmarks.gate --repetitions {given.repetitions}`"
+    put_section("Data gate", f"{command}, {datetime.now(UTC):%Y-%m-%d}.\n\n{table}\n\n{_READING}")
 
 
 def as_table(measured: list[dict[str, Any]]) -> str:
