@@ -32,12 +32,12 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 test: $(VENV)/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 # The part of `test` that runs on a real ClickHouse; it ends with what ran on which protocol.
 test-services: $(VENV)/.dev
 	tests/services/install.sh
-	$(BIN)/pytest tests/services
+	$(BIN)/pytest -n auto --dist loadfile tests/services
 
 demo: $(VENV)/.run $(AIRFLOW_HOME)/.migrated
 	@$(BIN)/python -m pipeline.demo

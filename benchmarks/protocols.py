@@ -29,7 +29,8 @@ from clickhouse.schema import apply_schema
 from clickhouse.snapshot import Snapshot, freeze, verify
 from expectations.class_balance import ClassCount
 from expectations.gate import FrozenTable, run_gate
-from expectations.report import GateReport, RuleResult
+from expectations.report import GateReport
+from expectations.run_record import RuleRecord
 from expectations.thresholds import Thresholds
 from ml.contract import FEATURES, REGIMES
 from ml.samples import Samples
@@ -52,7 +53,7 @@ class Facts:
 
     rows: int
     fingerprint: str
-    rules: tuple[RuleResult, ...]
+    rules: tuple[RuleRecord, ...]
     classes: tuple[ClassCount, ...]
     accuracy: float
 

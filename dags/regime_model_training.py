@@ -72,8 +72,9 @@ def regime_model_training():
         """Tells people what became of the run."""
         from pipeline import outcome
 
+        report = ti.xcom_pull(task_ids="check_data")["report"]
         decision = ti.xcom_pull(task_ids="validate_model", key="decision")
-        outcome.notify_success(trained, decision, links_of({"ti": ti}))
+        outcome.notify_success(report, trained, decision, links_of({"ti": ti}))
 
     checked = check_data()
     trained = train_model(checked)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import great_expectations as gx
 import sqlalchemy as sa
@@ -16,8 +15,9 @@ from expectations.class_balance import ClassCount
 from expectations.docs import DocsPage, open_context, publish
 from expectations.errors import GateNotRun
 from expectations.reference import Reference
-from expectations.report import GateReport, RuleResult
-from expectations.suite import Contract, build_suite, build_suite_of_types
+from expectations.report import GateReport
+from expectations.run_record import RuleRecord, RunRecord, read_record
+from expectations.suite import TYPES_RULE, Contract, build_suite, build_suite_of_types
 from expectations.thresholds import Thresholds
 
 
@@ -64,20 +64,28 @@ def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
     """
     suite = build_suite(contract, thresholds, reference)
     try:
-        results, page = _validate(engine, frozen, suite, thresholds, docs_folder)
-        if _problems(results):
+        record, page = _validate(engine, frozen, suite, thresholds, docs_folder)
+        if record.problems:
             _ask_server(engine, frozen, contract)
-            if _has_wrong_types(results):
+            if _has_wrong_types(record):
                 # Nothing can be computed with such a column: judge what needs no values.
                 types = build_suite_of_types(contract, thresholds)
-                results, page = _validate(engine, frozen, types, thresholds, docs_folder)
+                record, page = _validate(engine, frozen, types, thresholds, docs_folder)
     except TestConnectionError as error:
         _ask_server(engine, frozen, contract)
         raise GateNotRun((str(error),)) from error
-    problems = _problems(results) if results else ("the suite has no rules",)
-    if problems:
-        raise GateNotRun(problems)
-    return _report(results, frozen, thresholds, page)
+    if record.state == "open":
+        raise GateNotRun(_problems(record))
+    return GateReport(
+        verdict=record.verdict,
+        samples=record.samples or 0,
+        rules=tuple(record.rules),
+        classes=tuple(ClassCount(**count) for count in record.classes),
+        thresholds=thresholds,
+        table=frozen.name,
+        page=str(page.path) if page.path else None,
+        page_problem=page.problem,
+    )
 
 
 def _validate(
@@ -86,8 +94,8 @@ def _validate(
     suite: gx.ExpectationSuite,
     thresholds: Thresholds,
     docs_folder: Path,
-) -> tuple[Sequence[Any], DocsPage]:
-    """Lets Great Expectations judge the table; returns each rule's result and the run's page."""
+) -> tuple[RunRecord, DocsPage]:
+    """Lets Great Expectations judge the table; returns what it found and the run's page."""
     url = engine.url.set(database=frozen.database)
     facts = {
         "table": frozen.name,
@@ -117,7 +125,8 @@ def _validate(
         source.get_engine().dispose()
         source.get_execution_engine().close()
     ((result_id, validation),) = run.run_results.items()
-    return validation.results, publish(context, result_id)
+    stored = validation.to_json_dict()  # type: ignore[no-untyped-call]
+    return read_record(stored), publish(context, result_id)
 
 
 def _ask_server(engine: Engine, frozen: FrozenTable, contract: Contract) -> None:
@@ -127,66 +136,16 @@ def _ask_server(engine: Engine, frozen: FrozenTable, contract: Contract) -> None
         connection.execute(sa.select(table).limit(0))
 
 
-def _has_wrong_types(results: Sequence[Any]) -> bool:
-    return any(
-        result.expectation_config.type == "expect_column_types"
-        and not result.success
-        and not _exceptions(result)
-        for result in results
-    )
+def _has_wrong_types(record: RunRecord) -> bool:
+    return any(rule.rule == TYPES_RULE for rule in record.of("failed"))
 
 
-def _problems(results: Sequence[Any]) -> tuple[str, ...]:
+def _problems(record: RunRecord) -> tuple[str, ...]:
     """What kept rules from being evaluated, each with the rules it kept."""
-    rules: dict[str, list[str]] = {}
-    for result in results:
-        for message in _exceptions(result):
-            rules.setdefault(message, []).append(result.expectation_config.meta["rule"])
-    return tuple(f"{message} ({_names(found)})" for message, found in rules.items())
+    found = record.problems.items()
+    return tuple(f"{problem} ({_names(rules)})" for problem, rules in found) or (record.verdict,)
 
 
-def _names(rules: Sequence[str]) -> str:
-    return ", ".join(rules) if len(rules) < 4 else f"{rules[0]} and {len(rules) - 1} other rules"
-
-
-def _report(
-    results: Sequence[Any], frozen: FrozenTable, thresholds: Thresholds, page: DocsPage
-) -> GateReport:
-    facts = [result.result for result in results]
-    classes = next((found["classes"] for found in map(_details, facts) if "classes" in found), ())
-    return GateReport(
-        samples=int(facts[0]["observed_value"]),
-        rules=tuple(map(_rule, results)),
-        classes=tuple(ClassCount(**count) for count in classes),
-        thresholds=thresholds,
-        table=frozen.name,
-        page=str(page.path) if page.path else None,
-        page_problem=page.problem,
-    )
-
-
-def _rule(result: Any) -> RuleResult:
-    words = result.expectation_config.meta
-    return RuleResult(
-        rule=words["rule"],
-        expected=words["expected"],
-        observed=str(result.result["observed_value"]),
-        passed=bool(result.success),
-        severity=result.expectation_config.severity.value,
-        rows=tuple(_details(result.result).get("rows", ())),
-    )
-
-
-def _details(fact: dict[str, Any]) -> dict[str, Any]:
-    return fact.get("details") or {}
-
-
-def _exceptions(result: Any) -> list[str]:
-    info = result.exception_info or {}
-    # Great Expectations writes either one record or one for each metric.
-    records = [info] if "raised_exception" in info else list(info.values())
-    return [
-        str(record["exception_message"]).split("Stack trace")[0].strip()
-        for record in records
-        if record.get("raised_exception")
-    ]
+def _names(rules: Sequence[RuleRecord]) -> str:
+    names = [rule.rule for rule in rules]
+    return ", ".join(names) if len(names) < 4 else f"{names[0]} and {len(names) - 1} other rules"

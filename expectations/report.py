@@ -1,49 +1,16 @@
 """The verdict of the data gate as data and as text."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Final
 
 from tabulate import tabulate
 
 from expectations.class_balance import ClassCount
+from expectations.run_record import RuleRecord
 from expectations.thresholds import Thresholds
 
-Severity = Literal["critical", "warning"]
-
-
-@dataclass(frozen=True)
-class RuleResult:
-    """One rule: what it expects, what was seen, and whether that is good enough.
-
-    Attributes:
-        rule: short name.
-        expected: what it expects, in words.
-        observed: what was seen, in words.
-        passed: whether it holds.
-        severity: "critical" blocks, "warning" is only reported.
-        rows: some of the rows to look at, by column name; symbol and timestamp first.
-    """
-
-    rule: str
-    expected: str
-    observed: str
-    passed: bool
-    severity: Severity = "critical"
-    rows: tuple[dict[str, Any], ...] = ()
-
-    @property
-    def verdict(self) -> str:
-        """`ok`, `warning` or `FAILED`."""
-        if self.passed:
-            return "ok"
-        return "FAILED" if self.severity == "critical" else "warning"
-
-    @property
-    def examples(self) -> str:
-        """The rows to look at, in one line each."""
-        return "\n".join(
-            ", ".join(f"{name} {value}" for name, value in row.items()) for row in self.rows
-        )
+_MARKS: Final = {"held": "ok", "warned": "warning", "failed": "FAILED"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +18,7 @@ class GateReport:
     """What the data gate found in a snapshot.
 
     Attributes:
+        verdict: in a few words.
         samples: labelled samples.
         rules: every rule's result, in the order of the suite.
         classes: every regime's count.
@@ -60,8 +28,9 @@ class GateReport:
         page_problem: what went wrong with the page or its index, empty if nothing.
     """
 
+    verdict: str
     samples: int
-    rules: tuple[RuleResult, ...]
+    rules: tuple[RuleRecord, ...]
     classes: tuple[ClassCount, ...]
     thresholds: Thresholds
     table: str
@@ -74,22 +43,14 @@ class GateReport:
         return not self.failed_rules
 
     @property
-    def failed_rules(self) -> tuple[RuleResult, ...]:
+    def failed_rules(self) -> tuple[RuleRecord, ...]:
         """The critical rules that did not hold."""
-        return tuple(rule for rule in self.rules if rule.verdict == "FAILED")
+        return tuple(rule for rule in self.rules if rule.outcome == "failed")
 
     @property
-    def warnings(self) -> tuple[RuleResult, ...]:
+    def warnings(self) -> tuple[RuleRecord, ...]:
         """The other rules that did not hold."""
-        return tuple(rule for rule in self.rules if rule.verdict == "warning")
-
-    @property
-    def headline(self) -> str:
-        """The verdict in a few words."""
-        warned = f", {len(self.warnings)} warnings" if self.warnings else ""
-        if self.passed:
-            return f"passed{warned}"
-        return f"REJECTED by {len(self.failed_rules)} of {len(self.rules)} rules{warned}"
+        return tuple(rule for rule in self.rules if rule.outcome == "warned")
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, small enough for an XCom; rules that hold are only counted."""
@@ -110,18 +71,18 @@ class GateReport:
         held = sum(rule.passed for rule in self.rules)
         failing = (*self.failed_rules, *self.warnings)
         rules = [
-            (r.verdict, r.rule, r.expected, r.observed)
+            (_MARKS[r.outcome], r.rule, r.expected, r.observed)
             for r in (*failing, *(rule for rule in self.rules if rule.passed))
         ]
         classes = [
             (c.regime, f"{c.samples:,}", f"{c.share:.1%}", f"{c.missing:,}", c.verdict)
             for c in self.classes
         ]
-        to_look_at = [f"{r.rule}:\n{r.examples}" for r in failing if r.rows]
+        to_look_at = [f"{r.rule}:\n{_lines(r.rows)}" for r in failing if r.rows]
         return "\n\n".join(
             [
                 (
-                    f"Data gate: {self.headline}. {self.samples:,} labelled samples in "
+                    f"Data gate: {self.verdict}. {self.samples:,} labelled samples in "
                     f"{self.table}, {held} of {len(self.rules)} rules hold."
                 ),
                 tabulate(rules, headers=("", "rule", "expected", "observed"), maxcolwidths=60),
@@ -136,3 +97,7 @@ class GateReport:
                 f"Data Docs: {self.page or 'no page could be made'} {self.page_problem}".rstrip(),
             ]
         )
+
+
+def _lines(rows: Sequence[Mapping[str, Any]]) -> str:
+    return "\n".join(", ".join(f"{name} {value}" for name, value in row.items()) for row in rows)

@@ -39,6 +39,11 @@ class RuleRecord:
     problem: str
 
     @property
+    def passed(self) -> bool:
+        """Whether it holds."""
+        return self.outcome == "held"
+
+    @property
     def columns(self) -> list[str]:
         """The columns of `rows`, each once; symbol and timestamp first."""
         # Great Expectations stores the keys of a row sorted.

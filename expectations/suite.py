@@ -22,6 +22,7 @@ from expectations.thresholds import Thresholds
 
 SUITE_NAME = "labelled_samples"
 LABEL = "regime_label"
+TYPES_RULE = "column types"
 EMAS = ("ema_9", "ema_21", "ema_55", "ema_200")
 
 _RATIO = "atr_pct / atr_14 * ema_9"
@@ -88,7 +89,7 @@ def _known_types(contract: Contract) -> gxe.Expectation:
     return own.ExpectColumnTypes(
         types=dict(contract.types),
         **critical(
-            "column types",
+            TYPES_RULE,
             "those of clickhouse/schema.sql",
             "A value of another type is read as another number, or not at all.",
         ),

@@ -11,9 +11,12 @@ from pipeline.alerts import tell
 
 
 def notify_success(
-    trained: Mapping[str, Any], decision: Mapping[str, Any], links: Mapping[str, str]
+    report: Mapping[str, Any],
+    trained: Mapping[str, Any],
+    decision: Mapping[str, Any],
+    links: Mapping[str, str],
 ) -> None:
-    """Tells what became of the run: deployed, or not and why."""
+    """Tells what became of the run: deployed, or not and why; and the data gate's warnings."""
     verdict = Decision.from_dict(decision)
     evidence = verdict.evidence
     comparison = None
@@ -21,12 +24,13 @@ def notify_success(
         comparison = Comparison(
             evidence.candidate_accuracy, evidence.production_accuracy, evidence.compared_samples
         )
+    warnings = (f"{rule['rule']}: {rule['observed']}" for rule in report["warnings"])
     facts = TrainingFacts(
         test_accuracy=trained["test_accuracy"],
         samples=trained["train_samples"],
         completed=datetime.now(UTC),
         reasons=verdict.reasons,
         comparison=comparison,
-        notes=verdict.notes,
+        notes=(*verdict.notes, *warnings),
     )
     tell(deployed(facts, links) if verdict.deploy else not_deployed(facts, links))

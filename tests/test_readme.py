@@ -77,7 +77,7 @@ def test_airflow_commands_work_as_written(environment: dict[str, str]) -> None:
     }
     task = _run("airflow tasks test regime_model_training check_data 2026-11-22", airflow)
     assert task.returncode == 0, task.stdout[-3000:] + task.stderr[-3000:]
-    assert "Data gate: passed" in task.stdout + task.stderr
+    assert "Data gate: Passed" in task.stdout + task.stderr
     dag = _run("airflow dags test regime_model_training", airflow)
     assert dag.returncode == 0, dag.stdout[-3000:] + dag.stderr[-3000:]
     listed = _run("airflow dags list-import-errors", airflow)

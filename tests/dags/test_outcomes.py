@@ -80,6 +80,16 @@ def test_first_run_deploys_and_tells(home, market, chat) -> None:
     assert any(run.run_id in page.parts for page in pages)
 
 
+def test_warning_of_the_data_gate_blocks_nothing_and_stands_in_the_message(
+    home, market, chat
+) -> None:
+    home.load(market.assign(btc_dominance=50.0))
+    assert home.run().state == "success"
+    (message,) = chat
+    assert "Model deployed to production." in message
+    assert "⚠️ features vary: btc_dominance" in message
+
+
 def test_second_run_on_the_same_data_keeps_production_with_both_numbers(home, market, chat) -> None:
     home.load(market)
     home.run()
@@ -165,7 +175,7 @@ def test_rejected_data_fails_at_once_and_leaves_production(
     (message,) = chat
     assert "Error: Insufficient data quality" in message
     assert told in message
-    assert "Data gate: REJECTED" in run.log
+    assert "Data gate: Rejected" in run.log
     assert "labels missing" in run.log
 
 

@@ -15,10 +15,9 @@ from clickhouse.schema import apply_schema
 from clickhouse.snapshot import freeze
 from expectations.docs import open_context
 from expectations.drift import rules_of_drift
-from expectations.gate import _exceptions, _rule
 from expectations.mixed_columns import mixed_up
 from expectations.reference import Reference
-from expectations.report import RuleResult
+from expectations.run_record import RuleRecord, read_record
 from ml.contract import COUNTS, FEATURES, PRICED, REGIMES
 from ml.profile import profile_of
 from ml.samples import Samples
@@ -26,7 +25,7 @@ from sample_market import MarketSpec, simulate
 from sample_market.loading import insert
 from sample_market.spec import current_hour
 
-Rules = dict[str, RuleResult]
+Rules = dict[str, RuleRecord]
 Compare = Callable[..., Rules]
 
 FLOATS = [name for name in FEATURES if name not in COUNTS]
@@ -82,8 +81,9 @@ def compare(shared_engine: Engine, tmp_path: Path) -> Compare:
         finally:
             source.get_engine().dispose()
             source.get_execution_engine().close()
-        assert [_exceptions(result) for result in answer.results] == [[]] * len(rules)
-        return {rule.rule: rule for rule in map(_rule, answer.results)}
+        record = read_record(answer.to_json_dict())
+        assert not record.problems
+        return {rule.rule: rule for rule in record.rules}
 
     return run
 
@@ -120,11 +120,11 @@ def _swapped(rows: pd.DataFrame, *names: str) -> pd.DataFrame:
 
 
 def _blocking(rules: Rules) -> list[str]:
-    return [rule.rule for rule in rules.values() if rule.verdict == "FAILED"]
+    return [rule.rule for rule in rules.values() if rule.outcome == "failed"]
 
 
 def _warned(rules: Rules) -> list[str]:
-    return [rule.rule for rule in rules.values() if rule.verdict == "warning"]
+    return [rule.rule for rule in rules.values() if rule.outcome == "warned"]
 
 
 def test_first_run_passes_and_says_that_there_is_no_model(
@@ -309,7 +309,7 @@ def test_every_feature_in_another_unit_blocks_and_is_named(
     compare: Compare, market: pd.DataFrame, production: Reference, factor: float
 ) -> None:
     rule = compare(_times(market, FLOATS, factor), production)["size of features"]
-    assert rule.verdict == "FAILED"
+    assert rule.outcome == "failed"
     assert [row["feature"] for row in rule.rows] == FLOATS
     assert all(0.3 < float(row["times"]) / factor < 3 for row in rule.rows)
 
@@ -360,7 +360,7 @@ def test_columns_that_changed_places_block_and_are_named(
 ) -> None:
     rules = compare(_swapped(market, *names), production)
     rule = rules["columns in their places"]
-    assert rule.verdict == "FAILED"
+    assert rule.outcome == "failed"
     found = {row["column"]: row["looks like"] for row in rule.rows}
     assert found == dict(zip(names, (*names[1:], names[0]), strict=True))
 

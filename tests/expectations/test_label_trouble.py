@@ -3,7 +3,8 @@
 import pytest
 
 from expectations.odd_days import DayLabels, odd_days
-from expectations.report import GateReport, RuleResult
+from expectations.report import GateReport
+from expectations.run_record import RuleRecord
 from tests.expectations.frozen_market import ONE, FrozenMarket, rows
 from tests.expectations.spoiled_markets import BTC, label
 
@@ -11,7 +12,7 @@ MIXED = DayLabels({"trend_up": 9, "range": 9}, symbols=3)
 EDITED = DayLabels({"volatile": 18}, symbols=3)
 
 
-def _warning(report: GateReport, name: str) -> RuleResult:
+def _warning(report: GateReport, name: str) -> RuleRecord:
     return next(rule for rule in report.warnings if rule.rule == name)
 
 

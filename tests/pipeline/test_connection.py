@@ -90,7 +90,7 @@ def test_password_of_any_characters_reaches_the_driver(password: str, port: int)
         client = clickhouse_driver.Client.from_url(arguments[0])
         assert client.connection.password == password
     else:
-        assert arguments[3] == password
+        assert arguments[3] == password.encode()
     assert password not in repr(engine.url)
 
 
