@@ -136,9 +136,14 @@ def read_record(result: Mapping[str, Any]) -> RunRecord:
         time=datetime.fromisoformat(run["run_time"]).astimezone(UTC),
         suite=str(result["suite_name"]),
         table=str(result["meta"]["active_batch_definition"]["data_asset_name"]),
-        rules=tuple(map(_rule, result["results"])),
+        rules=tuple(map(_rule, sorted(result["results"], key=_number))),
         classes=next((found["classes"] for found in details if "classes" in found), ()),
     )
+
+
+def _number(result: Mapping[str, Any]) -> int:
+    """The rule's place in the suite; results come in another order."""
+    return int((result["expectation_config"].get("meta") or {}).get("number", 0))
 
 
 def _rule(result: Mapping[str, Any]) -> RuleRecord:

@@ -65,13 +65,19 @@ def build_suite(
         *rules_of_label_trouble(contract.features),
         *rules_of_drift(reference, contract.features, contract.regimes),
     ]
-    return gx.ExpectationSuite(name=SUITE_NAME, expectations=rules)
+    return _numbered(rules)
 
 
 def build_suite_of_types(contract: Contract, thresholds: Thresholds) -> gx.ExpectationSuite:
     """Lists the rules that hold or not whatever the values are, for columns of wrong types."""
-    rules = [_enough_samples(thresholds), _known_types(contract)]
-    return gx.ExpectationSuite(name=SUITE_NAME, expectations=rules)
+    return _numbered([_enough_samples(thresholds), _known_types(contract)])
+
+
+def _numbered(rules: Sequence[gxe.Expectation]) -> gx.ExpectationSuite:
+    # Great Expectations returns the results in an order of its own.
+    for number, rule in enumerate(rules):
+        rule.meta = {**(rule.meta or {}), "number": number}
+    return gx.ExpectationSuite(name=SUITE_NAME, expectations=list(rules))
 
 
 def _enough_samples(t: Thresholds) -> gxe.Expectation:

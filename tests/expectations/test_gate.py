@@ -16,6 +16,7 @@ from clickhouse.snapshot import freeze
 from expectations.errors import DataRejected, GateNotRun
 from expectations.gate import FrozenTable, run_gate
 from expectations.report import GateReport
+from expectations.suite import build_suite
 from expectations.thresholds import Thresholds
 from ml.contract import FEATURES, REGIMES
 from pipeline.data_check import CONTRACT
@@ -42,6 +43,14 @@ def test_good_market_passes_and_counts_every_regime(
     counts = good_market["regime_label"].value_counts()
     assert (report.passed, report.failed_rules, report.samples) == (True, (), 1200)
     assert {c.regime: c.samples for c in report.classes} == {r: counts.get(r, 0) for r in REGIMES}
+
+
+def test_rules_are_reported_in_the_order_of_the_suite(
+    judge: Judge, good_market: pd.DataFrame
+) -> None:
+    listed = build_suite(CONTRACT, Thresholds()).expectations
+    reported = [rule.rule for rule in judge(good_market).rules]
+    assert reported == [rule.meta["rule"] for rule in listed if rule.meta]
 
 
 def test_rows_written_twice_count_once(judge: Judge, good_market: pd.DataFrame) -> None:
