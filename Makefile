@@ -36,7 +36,7 @@ test: $(VENV)/.dev
 
 # The part of `test` that runs on a real ClickHouse; it ends with what ran on which protocol.
 test-services: $(VENV)/.dev
-	tests/services/install.sh
+	tests/install.sh
 	$(BIN)/pytest -n auto --dist loadfile tests/services
 
 demo: $(VENV)/.run $(AIRFLOW_HOME)/.migrated

@@ -50,8 +50,6 @@ _MISUSED: Final = {
 """How a wrong port or certificate shows in an answer, each with its remedy."""
 
 _LOCKED: Final = "another process holds it"
-
-
 _DRIVER_ERRORS: Final = (OSError, EOFError, DatabaseException, DriverError)
 
 
@@ -125,16 +123,16 @@ def in_one_shape(url: URL | None, error: BaseException) -> DatabaseError | None:
         url: where it happened.
         error: as the driver raised it, or as clickhouse-sqlalchemy wrapped it.
     """
+    if not isinstance(error, _DRIVER_ERRORS):
+        return None
     server = where(url) if url else "ClickHouse"
     line = error_line(error)
     for sign, remedy in _MISUSED.items():
-        if isinstance(error, _DRIVER_ERRORS) and re.search(sign, line):
+        if re.search(sign, line):
             return ClickHouseRefused(server, line, remedy)
     if isinstance(error, OSError | EOFError):
         return ClickHouseUnavailable(server, line)
-    if isinstance(error, _DRIVER_ERRORS):
-        return _database_error(server, line, error)
-    return None
+    return _database_error(server, line, error)
 
 
 def _handle(context: ExceptionContext) -> None:

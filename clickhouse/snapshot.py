@@ -92,6 +92,23 @@ def freeze(  # noqa: PLR0913
     return Snapshot(database, table, rows, fingerprint)
 
 
+def find_snapshot(engine: Engine, name: str) -> Snapshot:
+    """Finds what a past run has frozen, to train on it again.
+
+    Args:
+        engine: an engine on the server that holds it.
+        name: `database.table`; without a database the connection's own is meant.
+
+    Raises:
+        ClickHouseRefused: if there is no such table.
+    """
+    database, _, table = name.rpartition(".")
+    with engine.connect() as connection:
+        database = database or connection.execute(text("SELECT currentDatabase()")).scalar_one()
+        rows, fingerprint = _content(connection, database, table)
+    return Snapshot(database, table, rows, fingerprint)
+
+
 def verify(engine: Engine, snapshot: Snapshot) -> None:
     """Checks that the frozen table still holds what was frozen.
 

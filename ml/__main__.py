@@ -14,9 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from clickhouse.engine import error_line, open_engine
 from clickhouse.errors import ClickHouseRefused, SnapshotChanged
-from clickhouse.frozen import find_snapshot
 from clickhouse.reading import read_samples
-from clickhouse.snapshot import Snapshot
+from clickhouse.snapshot import Snapshot, find_snapshot
 from ml.arguments import parser, recipe_of, require_consistent, split_of, thresholds_of
 from ml.candidate import BuiltCandidate, build_candidate, judge_candidate
 from ml.contract import FEATURES, REGIMES

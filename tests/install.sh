@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests of real services need, or says what is missing.
+# Installs the Debian packages that tests of real services and of pages need, or says what is missing.
 # ClickHouse itself comes through npm, when the first test asks for it.
 set -euo pipefail
 
@@ -7,6 +7,8 @@ missing=()
 have() { command -v "$1" >/dev/null; }
 have npm || missing+=(npm)
 have docker-compose || missing+=(docker-compose)
+have chromium || missing+=(chromium)
+have openssl || missing+=(openssl)
 have initdb || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)
 python3 -c "import venv, ensurepip" 2>/dev/null || missing+=(python3-venv)
 
@@ -15,5 +17,5 @@ if [[ $(id -u) == 0 ]] && have apt-get; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq && apt-get install -qq --no-install-recommends "${missing[@]}" && exit 0
 fi
-echo "Missing for tests/services: ${missing[*]}. Tests that need them are skipped and say so." \
+echo "Missing for some tests: ${missing[*]}. Those that need them are skipped and say so." \
     "To run them: apt-get install ${missing[*]}"
