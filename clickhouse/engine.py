@@ -5,6 +5,8 @@ comes from is the caller's business.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from clickhouse_driver.errors import Error as DriverError
@@ -68,6 +70,16 @@ def open_engine(url: URL | str) -> Engine:
     engine = create_engine(make_url(url))
     event.listen(engine, "handle_error", _handle)
     return engine
+
+
+@contextmanager
+def opened(url: URL | str) -> Iterator[Engine]:
+    """Opens an engine as `open_engine` does, and disposes of it when the block ends."""
+    engine = open_engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def quoted(identifier: str) -> str:

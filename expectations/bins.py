@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+from expectations.sql_metrics import quote, words_of
+
 _ROWS = "toString(count())"
 # A day of a symbol; counted without the server's time zone.
 _SYMBOL_DAYS = "toString(uniq(symbol, intDiv(toUInt32(timestamp), 86400)))"
@@ -43,17 +45,6 @@ class Counted:
     rows: int
     symbol_days: int
     counts: Mapping[str, Sequence[int]]
-
-
-def words_of(expressions: Iterable[str]) -> str:
-    """SQL of texts as one text with spaces between: an array arrives as text over HTTP."""
-    return f"arrayStringConcat([{', '.join(expressions)}], ' ')"
-
-
-def quote(value: str) -> str:
-    """A text as SQL."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def as_plain(bins: BinsByFeature) -> list[dict[str, Any]]:

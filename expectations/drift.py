@@ -9,13 +9,14 @@ from typing import Any
 
 from great_expectations import expectations as gxe
 
-from expectations.bins import Bins, as_plain, count_bins, count_labels, words_of
+from expectations.bins import Bins, as_plain, count_bins, count_labels
 from expectations.mixed_columns import ExpectColumnsInPlace
 from expectations.psi import WARN_AT
 from expectations.reference import FeatureProfile, Reference
 from expectations.severity import critical, warning
 from expectations.shifts import ExpectFeaturesAsTrained, ExpectLabelsAsTrained, ExpectNothing
 from expectations.sizes import rules_of_sizes
+from expectations.sql_metrics import words_of
 from expectations.sql_rules import ExpectNoneNamed
 
 _LABEL = "regime_label"

@@ -5,12 +5,12 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
-from great_expectations.expectations.expectation import BatchExpectation
 
 from expectations.bins import Bins, from_plain
 from expectations.psi import psi
 from expectations.shifts import shifts_of
 from expectations.sql_metrics import AGGREGATE, TABLE, rows_of
+from expectations.sql_rules import AggregateExpectation, judged
 
 _FAR: Final = 1.0
 """PSI from which a feature may hold something else: five times what is a shift."""
@@ -29,7 +29,7 @@ MIRRORED: Final = (
 Pair = tuple[str, str]
 
 
-class ExpectColumnsInPlace(BatchExpectation):
+class ExpectColumnsInPlace(AggregateExpectation):
     """Expects that features which shifted far do not look like one another in training.
 
     Rows are read only where two features shifted far, and then a thousand at most.
@@ -40,11 +40,9 @@ class ExpectColumnsInPlace(BatchExpectation):
         trained_days: days of symbols in production's training data.
     """
 
-    aggregate: str
     bins: list[dict[str, Any]]
     trained_days: int
 
-    metric_dependencies: ClassVar[tuple[str, ...]] = (AGGREGATE,)
     success_keys: ClassVar[tuple[str, ...]] = ("aggregate", "bins", "trained_days")
 
     def _validate(
@@ -58,13 +56,8 @@ class ExpectColumnsInPlace(BatchExpectation):
         found = self._mixed(own, execution_engine) if len(own) > 1 else {}
         rows = [{"column": column, "looks like": other} for column, other in found.items()]
         told = [f"{column} looks like {other} did" for column, other in found.items()]
-        return {
-            "success": not found,
-            "result": {
-                "observed_value": ", ".join(told) or "no sign of mixed-up columns",
-                "details": {"rows": rows} if rows else {},
-            },
-        }
+        observed = ", ".join(told) or "no sign of mixed-up columns"
+        return judged(success=not found, observed=observed, rows=rows)
 
     def _mixed(self, own: Mapping[str, float], engine: SqlAlchemyExecutionEngine) -> dict[str, str]:
         columns = ", ".join(f"ifNull(toFloat64(toFloat32({f})), nan) AS {f}" for f in own)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 from great_expectations.expectations.expectation import BatchExpectation
 
 from expectations.sql_metrics import ROWS
+from expectations.sql_rules import judged
 
 DAY: Final = "intDiv(toUInt32(timestamp), 86400)"  # in UTC, whatever the server's time zone
 
@@ -61,13 +62,8 @@ class ExpectNoOddDays(BatchExpectation):
             for days, label, labels in found
         ]
         told = [f"{row['timestamp']} to {row['until']} all {row['regime_label']}" for row in rows]
-        return {
-            "success": not rows,
-            "result": {
-                "observed_value": "; ".join(told[:3]) or "none",
-                "details": {"rows": rows[:_SHOWN]} if rows else {},
-            },
-        }
+        observed = "; ".join(told[:3]) or "none"
+        return judged(success=not rows, observed=observed, rows=rows[:_SHOWN])
 
 
 def odd_days(days: Mapping[int, DayLabels]) -> list[tuple[tuple[int, int], str, int]]:

@@ -9,6 +9,7 @@ from great_expectations.expectations.expectation import BatchExpectation
 from expectations.bins import BinsByFeature, from_plain, read_bins, read_labels
 from expectations.psi import WARN_AT, psi, warn_above
 from expectations.sql_metrics import AGGREGATE
+from expectations.sql_rules import AggregateExpectation, judged
 
 _NAMED = 3
 
@@ -49,11 +50,10 @@ class ExpectNothing(BatchExpectation):
     success_keys: ClassVar[tuple[str, ...]] = ("because",)
 
     def _validate(self, *_: Any, **__: Any) -> dict[str, Any]:
-        observed = f"nothing to compare with: {self.because}"
-        return {"success": True, "result": {"observed_value": observed}}
+        return judged(success=True, observed=f"nothing to compare with: {self.because}")
 
 
-class ExpectFeaturesAsTrained(BatchExpectation):
+class ExpectFeaturesAsTrained(AggregateExpectation):
     """Expects no feature to have shifted; lists those that have, the furthest first.
 
     Attributes:
@@ -62,11 +62,9 @@ class ExpectFeaturesAsTrained(BatchExpectation):
         trained_days: days of symbols in production's training data.
     """
 
-    aggregate: str
     bins: list[dict[str, Any]]
     trained_days: int
 
-    metric_dependencies: ClassVar[tuple[str, ...]] = (AGGREGATE,)
     success_keys: ClassVar[tuple[str, ...]] = ("aggregate", "bins", "trained_days")
 
     def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
@@ -74,7 +72,7 @@ class ExpectFeaturesAsTrained(BatchExpectation):
         return _judged(list(shifts))
 
 
-class ExpectLabelsAsTrained(BatchExpectation):
+class ExpectLabelsAsTrained(AggregateExpectation):
     """Expects the regimes to be as frequent as in production's training data.
 
     Attributes:
@@ -84,12 +82,10 @@ class ExpectLabelsAsTrained(BatchExpectation):
         trained_days: days of symbols in it.
     """
 
-    aggregate: str
     labels: list[str]
     trained: list[int]
     trained_days: int
 
-    metric_dependencies: ClassVar[tuple[str, ...]] = (AGGREGATE,)
     success_keys: ClassVar[tuple[str, ...]] = ("aggregate", "labels", "trained", "trained_days")
 
     def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
@@ -160,13 +156,8 @@ def _judged(shifts: Sequence[Shift]) -> dict[str, Any]:
     told = [f"{shift.name} PSI {shift.index:.2f}: {shift.where}" for shift in shifted[:_NAMED]]
     if len(shifted) > _NAMED:
         told.append(f"{len(shifted) - _NAMED} more")
-    return {
-        "success": not shifted,
-        "result": {
-            "observed_value": "; ".join(told) or _unshifted(furthest),
-            "details": {"rows": [shift.row for shift in shifted]} if shifted else {},
-        },
-    }
+    observed = "; ".join(told) or _unshifted(furthest)
+    return judged(success=not shifted, observed=observed, rows=[shift.row for shift in shifted])
 
 
 def _unshifted(furthest: Sequence[Shift]) -> str:

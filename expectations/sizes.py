@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 from great_expectations import expectations as gxe
-from great_expectations.expectations.expectation import BatchExpectation
 
-from expectations.bins import quote, words_of
 from expectations.reference import FeatureProfile
 from expectations.severity import critical, warning
-from expectations.sql_metrics import AGGREGATE
+from expectations.sql_metrics import AGGREGATE, quote, words_of
+from expectations.sql_rules import AggregateExpectation, judged
 
 _FACTOR: Final = 30.0
 _MIN_ROWS: Final = 20
@@ -19,7 +18,7 @@ _MIN_SHARE: Final = 0.1
 """Fewer rows than these, or a smaller share that is not zero, are an event, not a size."""
 
 
-class ExpectSizes(BatchExpectation):
+class ExpectSizes(AggregateExpectation):
     """Expects features to be about as large as in production's training data.
 
     Attributes:
@@ -30,12 +29,10 @@ class ExpectSizes(BatchExpectation):
             median; features whose median is off are left to the other rule then.
     """
 
-    aggregate: str
     features: list[str]
     factors: list[float]
     partly: bool = False
 
-    metric_dependencies: ClassVar[tuple[str, ...]] = (AGGREGATE,)
     success_keys: ClassVar[tuple[str, ...]] = ("aggregate", "features", "factors", "partly")
 
     def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
@@ -45,8 +42,7 @@ class ExpectSizes(BatchExpectation):
         some = "in part of the rows " if self.partly else ""
         told = [f"{row['feature']} {some}{row['times']} times as large" for row in rows]
         observed = ", ".join(told) or "as in production's training data"
-        details = {"rows": rows} if rows else {}
-        return {"success": not rows, "result": {"observed_value": observed, "details": details}}
+        return judged(success=not rows, observed=observed, rows=rows)
 
 
 def rules_of_sizes(known: Mapping[str, FeatureProfile]) -> Iterator[gxe.Expectation]:

@@ -5,6 +5,7 @@ costs a column of one answer, not a query of its own.
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -66,6 +67,17 @@ def rows_of(engine: SqlAlchemyExecutionEngine, query: str) -> list[dict[str, Any
     name = table.compile(engine.engine, compile_kwargs={"literal_binds": True})
     answer = engine.execute_query(sa.text(query.replace(TABLE, f"({name})").replace(":", "\\:")))
     return [_plain(row) for row in answer.mappings()]
+
+
+def words_of(expressions: Iterable[str]) -> str:
+    """SQL of texts as one text with spaces between: an array arrives as text over HTTP."""
+    return f"arrayStringConcat([{', '.join(expressions)}], ' ')"
+
+
+def quote(value: str) -> str:
+    """A text as SQL."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _plain(row: RowMapping) -> dict[str, Any]:

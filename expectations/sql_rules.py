@@ -15,7 +15,21 @@ _TYPES = "table.column_types"
 _EXAMPLES = 5
 
 
-class ExpectNoRowsWhere(BatchExpectation):
+class AggregateExpectation(BatchExpectation):
+    """A rule that judges the answer to one SQL aggregate of the suite's statement."""
+
+    aggregate: str
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = (AGGREGATE,)
+
+
+def judged(*, success: bool, observed: str, rows: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """What an expectation returns: whether it holds, what was seen, and the rows to look at."""
+    details = {"rows": list(rows)} if rows else {}
+    return {"success": success, "result": {"observed_value": observed, "details": details}}
+
+
+class ExpectNoRowsWhere(AggregateExpectation):
     """Expects that no row meets `condition`; shows the newest ones that do.
 
     The rows themselves are asked for only if there are any.
@@ -26,11 +40,9 @@ class ExpectNoRowsWhere(BatchExpectation):
         shown: columns or expressions to show of a bad row, besides symbol and timestamp.
     """
 
-    aggregate: str
     condition: str
     shown: tuple[str, ...] = ()
 
-    metric_dependencies: ClassVar[tuple[str, ...]] = (AGGREGATE,)
     success_keys: ClassVar[tuple[str, ...]] = ("aggregate", "condition", "shown")
 
     def _validate(
@@ -80,42 +92,36 @@ class ExpectNoRowsFrom(BatchExpectation):
         return _found(found, self.what, rows)
 
 
-class ExpectNewestToBeFresh(BatchExpectation):
+class ExpectNewestToBeFresh(AggregateExpectation):
     """Expects the newest sample to be at most `max_days` old, by the server's clock."""
 
-    aggregate: str
     max_days: float
 
-    metric_dependencies: ClassVar[tuple[str, ...]] = (AGGREGATE,)
     success_keys: ClassVar[tuple[str, ...]] = ("aggregate", "max_days")
 
     def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
         age = metrics[AGGREGATE]
         observed = "no samples" if age is None else f"{float(age):.1f} days"
-        return _result(success=age is not None and float(age) <= self.max_days, observed=observed)
+        return judged(success=age is not None and float(age) <= self.max_days, observed=observed)
 
 
-class ExpectNoneNamed(BatchExpectation):
+class ExpectNoneNamed(AggregateExpectation):
     """Expects an aggregate that lists names to name none but the `allowed` ones."""
 
-    aggregate: str
     allowed: tuple[str, ...] = ()
 
-    metric_dependencies: ClassVar[tuple[str, ...]] = (AGGREGATE,)
     success_keys: ClassVar[tuple[str, ...]] = ("aggregate", "allowed")
 
     def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
         named = [name for name in str(metrics[AGGREGATE]).split() if name not in self.allowed]
-        return _result(success=not named, observed=", ".join(named) or "none")
+        return judged(success=not named, observed=", ".join(named) or "none")
 
 
-class ExpectColumnsToDiffer(BatchExpectation):
+class ExpectColumnsToDiffer(AggregateExpectation):
     """Expects that no two columns hold the same values, judged by a digest of each column."""
 
-    aggregate: str
     columns: list[str]
 
-    metric_dependencies: ClassVar[tuple[str, ...]] = (AGGREGATE,)
     success_keys: ClassVar[tuple[str, ...]] = ("aggregate", "columns")
 
     def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
@@ -125,16 +131,14 @@ class ExpectColumnsToDiffer(BatchExpectation):
         same = [" = ".join(columns) for columns in alike.values() if len(columns) > 1]
         constant = alike.get("constant", [])
         same = [text for text in same if text != " = ".join(constant)]
-        return _result(success=not same, observed="; ".join(same) or "all differ")
+        return judged(success=not same, observed="; ".join(same) or "all differ")
 
 
-class ExpectNoLongGap(BatchExpectation):
+class ExpectNoLongGap(AggregateExpectation):
     """Expects that no gap between days with samples is longer than `max_share` of the window."""
 
-    aggregate: str
     max_share: float
 
-    metric_dependencies: ClassVar[tuple[str, ...]] = (AGGREGATE,)
     success_keys: ClassVar[tuple[str, ...]] = ("aggregate", "max_share")
 
     def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
@@ -143,7 +147,7 @@ class ExpectNoLongGap(BatchExpectation):
         window = days[-1] - days[0] + 1 if days else 1
         first = date(1970, 1, 1) + timedelta(days=start)
         observed = f"{gap} days from {first}" if gap else "no day without samples"
-        return _result(success=gap <= self.max_share * window, observed=observed)
+        return judged(success=gap <= self.max_share * window, observed=observed)
 
 
 def longest_gap(days: list[int]) -> tuple[int, int]:
@@ -175,7 +179,7 @@ class ExpectColumnTypes(BatchExpectation):
             for name, expected in self.types.items()
             if found.get(name) != expected
         ]
-        return _result(success=not wrong, observed="; ".join(wrong) or "as expected")
+        return judged(success=not wrong, observed="; ".join(wrong) or "as expected")
 
 
 def bare(column_type: str) -> str:
@@ -191,11 +195,4 @@ def bare(column_type: str) -> str:
 def _found(count: int, what: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     example = ", ".join(f"{name} {value}" for name, value in rows[0].items()) if rows else ""
     observed = f"{count:,} {what}, such as {example}" if rows else "none"
-    return _result(success=not count, observed=observed, rows=rows)
-
-
-def _result(
-    *, success: bool, observed: str, rows: list[dict[str, Any]] | None = None
-) -> dict[str, Any]:
-    details = {"rows": rows} if rows else {}
-    return {"success": success, "result": {"observed_value": observed, "details": details}}
+    return judged(success=not count, observed=observed, rows=rows)

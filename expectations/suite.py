@@ -6,7 +6,7 @@ deserves a look, is a warning.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import great_expectations as gx
@@ -18,6 +18,7 @@ from expectations.drift import rules_of_drift
 from expectations.label_trouble import rules_of_label_trouble
 from expectations.reference import Reference
 from expectations.severity import critical, warning
+from expectations.sql_metrics import quote, words_of
 from expectations.thresholds import Thresholds
 
 SUITE_NAME = "labelled_samples"
@@ -126,14 +127,14 @@ def _rules_of_labels(regimes: Sequence[str], t: Thresholds) -> Iterator[gxe.Expe
             "A regime with a handful of samples is not learned; one that is nearly all hides that.",
         ),
     )
-    known = ", ".join(_text(regime) for regime in regimes)
+    known = ", ".join(quote(regime) for regime in regimes)
     yield own.no_rows_where(
         f"{LABEL} NOT IN ({known})",
         [LABEL],
         **critical("known labels", ", ".join(regimes), "The application knows only these regimes."),
     )
     yield own.ExpectNoLongGap(
-        aggregate=_words_of("toUInt32(toDate(timestamp))"),
+        aggregate=_distinct_words("toUInt32(toDate(timestamp))"),
         max_share=t.max_gap_share,
         **warning(
             "labels over time",
@@ -236,7 +237,7 @@ def _rules_of_features(contract: Contract) -> Iterator[gxe.Expectation]:
     )
     yield own.ExpectColumnsToDiffer(
         columns=list(contract.features),
-        aggregate=_words_of_each(
+        aggregate=words_of(
             f"if(min({f}) = max({f}), 'constant', toString(sum(cityHash64(toFloat64({f})))))"
             for f in contract.features
         ),
@@ -247,7 +248,7 @@ def _rules_of_features(contract: Contract) -> Iterator[gxe.Expectation]:
         ),
     )
     yield own.ExpectNoneNamed(
-        aggregate=_words_of_each(f"if(min({f}) = max({f}), '{f}', '')" for f in contract.features),
+        aggregate=words_of(f"if(min({f}) = max({f}), '{f}', '')" for f in contract.features),
         **warning(
             "features vary",
             "none is constant",
@@ -261,15 +262,6 @@ def _finite(feature: str) -> str:
     return f"coalesce(isFinite(toFloat32({feature})), 0)"
 
 
-def _text(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-def _words_of(expression: str) -> str:
+def _distinct_words(expression: str) -> str:
     """SQL of the distinct values as words: an array arrives as text over HTTP."""
     return f"arrayStringConcat(arrayMap(x -> toString(x), groupUniqArray({expression})), ' ')"
-
-
-def _words_of_each(expressions: Iterable[str]) -> str:
-    return f"arrayStringConcat([{', '.join(expressions)}], ' ')"

@@ -3,8 +3,8 @@
 import argparse
 import logging
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from clickhouse.engine import error_line, open_engine
+from clickhouse.engine import error_line, opened
 from clickhouse.errors import ClickHouseRefused, SnapshotChanged
 from clickhouse.reading import read_samples
 from clickhouse.snapshot import Snapshot, find_snapshot
@@ -52,20 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(error_line(error), _NO_INFRASTRUCTURE)
 
 
-@contextmanager
-def open_clickhouse(url: str | None) -> Iterator[sa.Engine]:
+def open_clickhouse(url: str | None) -> AbstractContextManager[sa.Engine]:
     """Opens the ClickHouse that a URL names; None stands for the Airflow Connection."""
     if url is None:
         from pipeline.connection import clickhouse_engine  # noqa: PLC0415 - takes Airflow, 2 s
 
-        with clickhouse_engine() as engine:
-            yield engine
-        return
-    engine = open_engine(url)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
+        return clickhouse_engine()
+    return opened(url)
 
 
 def _train(given: argparse.Namespace) -> int:

@@ -46,17 +46,14 @@ def clickhouse_engine() -> "Iterator[Engine]":
     Raises:
         ConnectionProblem: if the Connection is missing or cannot be understood.
     """
-    from clickhouse.engine import open_engine
+    from clickhouse.engine import opened
 
     try:
         connection = Connection.get(CONNECTION_ID)
     except AirflowNotFoundException:
         raise ConnectionProblem("it is not defined") from None
-    engine = open_engine(clickhouse_url(connection))
-    try:
+    with opened(clickhouse_url(connection)) as engine:
         yield engine
-    finally:
-        engine.dispose()
 
 
 def clickhouse_url(connection: Connection) -> "URL":

@@ -3,8 +3,8 @@
 import argparse
 import logging
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from clickhouse_sqlalchemy.exceptions import DatabaseException
 from sqlalchemy.exc import SQLAlchemyError
 
-from clickhouse.engine import open_engine
+from clickhouse.engine import opened
 from ml.contract import REGIMES
 from sample_market.errors import BadMarketFile, BadMarketSpec
 from sample_market.loading import count_rows, insert, read_file
@@ -55,22 +55,15 @@ def parser() -> argparse.ArgumentParser:
     return described
 
 
-@contextmanager
-def open_target(url: str | None) -> Iterator[sa.Engine]:
+def open_target(url: str | None) -> AbstractContextManager[sa.Engine]:
     """Opens the ClickHouse that a URL names; None stands for the Airflow Connection."""
     if url is None:
         from pipeline.connection import clickhouse_engine  # noqa: PLC0415 - takes Airflow, 2 s
 
-        with clickhouse_engine() as engine:
-            yield engine
-        return
+        return clickhouse_engine()
     if not url:
         raise BadMarketSpec("--url", url, "a URL like clickhouse+native://host:9000/db")
-    engine = open_engine(url)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
+    return opened(url)
 
 
 def summary(frame: pd.DataFrame, target: str) -> str:

@@ -1,20 +1,25 @@
 """One throw-away Airflow home for the whole test run, set before anything imports Airflow."""
 
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
 
 from clickhouse.engine import open_engine
 from clickhouse.schema import apply_schema
+from tests.dags.home import listening_chat, small_market
 from tests.services.server import GivenServer, Server
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 HOME = tempfile.mkdtemp(prefix="airflow-")
 
 for name in [name for name in os.environ if name.startswith(("AIRFLOW_VAR_", "AIRFLOW_CONN_"))]:
@@ -73,3 +78,34 @@ def any_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     apply_schema(engine)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The messages that arrived at a configured channel."""
+    with listening_chat(monkeypatch) as messages:
+        yield messages
+
+
+@pytest.fixture(scope="session")
+def market() -> pd.DataFrame:
+    """2,000 labelled samples of four symbols."""
+    return small_market()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A browser that cannot reach anything but this machine."""
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="install requirements-dev.txt for playwright"
+    )
+    if CHROMIUM is None:
+        pytest.skip("install Chromium, such as `apt-get install chromium`")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            # No proxy answers there, so a request to another host fails.
+            args=["--no-sandbox", "--proxy-server=127.0.0.1:9", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()

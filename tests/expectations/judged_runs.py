@@ -14,18 +14,10 @@ from great_expectations.expectations.expectation import BatchExpectation
 from expectations.class_balance import count_classes
 from expectations.docs import DocsPage, open_context, publish
 from expectations.severity import critical, warning
+from ml.contract import REGIMES
 
 RUN_ID = "scheduled__2026-11-22T02:00:00+00:00"
 STARTED = datetime(2026, 11, 22, 2, tzinfo=UTC)
-REGIMES = (
-    "trend_up",
-    "trend_down",
-    "range",
-    "breakout",
-    "volatile",
-    "accumulation",
-    "distribution",
-)
 THRESHOLDS = {"min_samples": 300, "max_class_share": 0.7, "max_label_age_days": None}
 FINGERPRINT = "9f2c1b7ae04d5c33"
 

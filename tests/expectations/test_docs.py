@@ -310,10 +310,6 @@ def _judge_thrice(folder: Path, worker: int) -> list[DocsPage]:
     return pages
 
 
-# Great Expectations leaves the native sockets of its own engines open.
-@pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-)
 @pytest.mark.parametrize("protocol", ["native", "http"])
 def test_password_stands_nowhere_below_the_folder(
     server: Server | GivenServer, docs: Path, protocol: str

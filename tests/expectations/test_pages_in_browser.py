@@ -3,7 +3,6 @@
 import functools
 import http.server
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,7 +15,6 @@ from clickhouse.engine import open_engine
 from clickhouse.schema import apply_schema
 from tests.expectations.judged_runs import EVIL, RUNS, STARTED, judge_run
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 SHOTS = os.environ.get("DATA_DOCS_SCREENSHOTS")
 """Folder to keep the screenshots in, for people to look at."""
 
@@ -46,21 +44,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         pages[name] = page
     engine.dispose()
     return pages
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="install requirements-dev.txt for playwright"
-    )
-    if CHROMIUM is None:
-        pytest.skip("install Chromium, such as `apt-get install chromium`")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

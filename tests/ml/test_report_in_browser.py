@@ -1,7 +1,6 @@
 """The report as a person sees it: in a real browser, from a file, with the network closed."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -9,27 +8,8 @@ import pytest
 from ml.html_report import html_report
 from tests.ml.report_example import example_metrics
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 SHOTS = os.environ.get("REPORT_SCREENSHOTS")
 """Folder to keep the screenshots in, for people to look at."""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """A browser that cannot reach anything."""
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="install requirements-dev.txt for playwright"
-    )
-    if CHROMIUM is None:
-        pytest.skip("install Chromium, such as `apt-get install chromium`")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            # No proxy answers there, so a request that is not to a file fails.
-            args=["--no-sandbox", "--proxy-server=127.0.0.1:9", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -7,11 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from tabulate import tabulate
 
-from tests.dags.home import Home, listening_chat, small_market
+from tests.dags.home import Home
 from tests.services.server import GivenServer, Server
 from tests.services.ways import (
     PROTOCOLS,
@@ -69,17 +68,10 @@ def home_at(
     return make
 
 
-@pytest.fixture
-def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The messages that arrived at a configured channel."""
-    with listening_chat(monkeypatch) as messages:
-        yield messages
-
-
-@pytest.fixture(scope="session")
-def market() -> pd.DataFrame:
-    """2,000 labelled samples of four symbols."""
-    return small_market()
+@pytest.fixture(params=["native", "http"])
+def protocol(request: pytest.FixtureRequest) -> str:
+    """Each protocol of a server."""
+    return str(request.param)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

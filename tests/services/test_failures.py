@@ -1,21 +1,15 @@
 """What goes wrong on the way to a real ClickHouse: each says what, where and what to do."""
 
-import json
 import logging
 import socket
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 import pytest
-from airflow.sdk import Connection
-from airflow.sdk.definitions.retry_policy import RetryAction
-from sqlalchemy import Engine, text
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import text
 
 from clickhouse.engine import open_engine
 from clickhouse.errors import ClickHouseRefused, ClickHouseUnavailable
@@ -23,19 +17,13 @@ from clickhouse.reading import read_samples
 from clickhouse.schema import apply_schema
 from clickhouse.snapshot import freeze, prune, verify
 from ml.contract import FEATURES, REGIMES
-from pipeline.connection import clickhouse_url
-from pipeline.retries import RETRIES
 from sample_market import MarketSpec, simulate
 from sample_market.loading import insert
+from tests.services.connecting import connected, failing, is_retried
 from tests.services.server import PASSWORDS, Server, free_port
 
 PASSWORD = "wr@ng:/%#?$ pass'\"\\word"
 PIPELINE = PASSWORDS["CLICKHOUSE_PIPELINE_PASSWORD"]
-
-
-@pytest.fixture(params=["native", "http"])
-def protocol(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture
@@ -75,29 +63,6 @@ def start_with_guest(tmp_path: Path) -> Iterator[StartWithGuest]:
 
     yield start
     server.kill()
-
-
-@contextmanager
-def connected(protocol: str, port: int, **given: Any) -> Iterator[Engine]:
-    """An engine by way of an Airflow Connection, as a task opens it."""
-    extra = {"driver": protocol, **given.pop("extra", {})}
-    fields = {"conn_type": "http", "host": "127.0.0.1", "port": port} | given
-    engine = open_engine(clickhouse_url(Connection(conn_id="c", extra=json.dumps(extra), **fields)))
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
-def failing(engine: Engine, sql: str = "SELECT 1") -> DatabaseError:
-    with pytest.raises(DatabaseError) as caught, engine.connect() as connection:
-        connection.execute(text(sql)).all()
-    return caught.value
-
-
-def is_retried(error: BaseException) -> bool:
-    decision = RETRIES["retry_policy"].evaluate(error, 1, 3)
-    return bool(decision.action is not RetryAction.FAIL)
 
 
 def test_wrong_password_is_refused_and_shown_nowhere(

@@ -21,11 +21,6 @@ from pipeline.data_check import CONTRACT
 from sample_market.loading import insert
 from tests.services.ways import Way, embedded_way
 
-# Great Expectations leaves the native sockets of its own engines open.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-)
-
 Spoil = Callable[[pd.DataFrame], pd.DataFrame]
 
 

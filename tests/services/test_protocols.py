@@ -9,11 +9,6 @@ from benchmarks.results import put_section
 from tests.services.conftest import TABLE
 from tests.services.server import library
 
-# Great Expectations leaves the native sockets of its own engines open.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-)
-
 
 def test_protocols_compared_agree_in_all_but_seconds(
     tmp_path: Path, pytestconfig: pytest.Config

@@ -7,14 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from clickhouse.errors import ClickHouseRefused
+from tests.services.connecting import connected, failing, is_retried
 from tests.services.server import Server
-from tests.services.test_failures import connected, failing, is_retried
 from tests.services.tls import Certificate, TlsFront, make_certificate
-
-
-@pytest.fixture(params=["native", "http"])
-def protocol(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture
