@@ -25,7 +25,9 @@ _OPSETS = {"": 17, "ai.onnx.ml": 1}
 _LEAF = -1
 
 
-def export_forest(forest: RandomForestClassifier, metadata: Mapping[str, str]) -> bytes:
+def export_forest(
+    forest: RandomForestClassifier, metadata: Mapping[str, str] | None = None
+) -> bytes:
     """Exports a forest; the same forest and metadata give the same bytes.
 
     Args:
@@ -42,8 +44,17 @@ def export_forest(forest: RandomForestClassifier, metadata: Mapping[str, str]) -
         ir_version=_IR_VERSION,
         opset_imports=[helper.make_opsetid(*opset) for opset in sorted(_OPSETS.items())],
     )
-    helper.set_model_props(model, dict(sorted(metadata.items())))
     onnx.checker.check_model(model, full_check=True)
+    return _serialized(model, metadata or {})
+
+
+def with_metadata(model: bytes, metadata: Mapping[str, str]) -> bytes:
+    """The same file with other metadata."""
+    return _serialized(onnx.load_from_string(model), metadata)
+
+
+def _serialized(model: onnx.ModelProto, metadata: Mapping[str, str]) -> bytes:
+    helper.set_model_props(model, dict(sorted(metadata.items())))
     return bytes(model.SerializeToString(deterministic=True))
 
 

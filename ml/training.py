@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,9 @@ from sklearn.ensemble import RandomForestClassifier
 
 from ml.samples import Samples
 from ml.split import TimeSplit, time_folds
+
+ORDER_OF_WORK: Final = ("n_jobs",)
+"""Options that do not change the forest."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,14 @@ class CrossValidation:
     def std(self) -> float | None:
         """Standard deviation between folds; None without a fold."""
         return float(np.std(self.accuracies)) if self.accuracies else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers by their name in `metrics.json`."""
+        return {
+            "cv_accuracy": self.mean,
+            "cv_std": self.std,
+            "cv_accuracies": list(self.accuracies),
+        }
 
 
 def fit_forest(

@@ -18,12 +18,12 @@ def notify_success(
 ) -> None:
     """Tells what became of the run: deployed, or not and why; and the data gate's warnings."""
     verdict = Decision.from_dict(decision)
-    evidence = verdict.evidence
-    comparison = None
-    if evidence.candidate_accuracy is not None and evidence.production_accuracy is not None:
-        comparison = Comparison(
-            evidence.candidate_accuracy, evidence.production_accuracy, evidence.compared_samples
-        )
+    pairs = verdict.evidence.pairs
+    comparison = (
+        Comparison(pairs.candidate_accuracy, pairs.production_accuracy, pairs.rows)
+        if pairs
+        else None
+    )
     warnings = (f"{rule['rule']}: {rule['observed']}" for rule in report["warnings"])
     facts = TrainingFacts(
         test_accuracy=trained["test_accuracy"],

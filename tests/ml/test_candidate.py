@@ -140,7 +140,7 @@ def test_same_model_again_is_kept_out(models_dir, samples, built):
     assert not decision.deploy
     assert "is not better than production's" in decision.reasons[0]
     assert "this very model is in production already" in decision.notes
-    assert decision.evidence.production_accuracy == decision.evidence.accuracy
+    assert decision.evidence.pairs.production_accuracy == decision.evidence.accuracy
 
 
 def test_better_model_replaces_a_worse_one(tmp_path, samples, make_samples, build, built):
@@ -153,12 +153,12 @@ def test_better_model_replaces_a_worse_one(tmp_path, samples, make_samples, buil
 
     assert decision.deploy
     kept = read_candidate(tmp_path, RUN).metrics
-    assert kept["production_accuracy"] == decision.evidence.production_accuracy < 0.5
+    assert kept["production_accuracy"] == decision.evidence.pairs.production_accuracy < 0.5
     assert kept["production_sha256"] == worse.sha256
     done = deploy_candidate(tmp_path, RUN, built.sha256, NOW)
     assert done.backup.endswith(worse.sha256[:8])
     metrics = json.loads((tmp_path / "regime_detector_metrics.json").read_text())
-    assert metrics["production_accuracy"] == decision.evidence.production_accuracy
+    assert metrics["production_accuracy"] == decision.evidence.pairs.production_accuracy
     assert metrics["deployed_at"] == "2026-11-22T02:15:00+00:00"
 
 
