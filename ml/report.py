@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ml.contract import REGIMES
-from ml.wording import number, percent, points
+from ml.wording import percent, points
 
 _TOP_FEATURES = 8
 
@@ -26,13 +26,13 @@ def paired_lines(pairs: Mapping[str, Any], names: tuple[str, str]) -> Iterator[s
     >>> for line in paired_lines(pairs | {"difference_interval": (0.01, 0.15)}, ("new", "old")):
     ...     print(line)
     Only new right: 9 rows, only old right: 1 rows
-    Chance of such a difference between equal models (McNemar, exact): p = 0.0215
+    Chance of such a difference between equal models (McNemar, exact): p = 0.021
     95% interval of the difference: +1.0 to +15.0 points
     """
     only = pairs["only_candidate_right"], pairs["only_production_right"]
     yield f"Only {names[0]} right: {only[0]} rows, only {names[1]} right: {only[1]} rows"
     chance = "Chance of such a difference between equal models (McNemar, exact)"
-    yield f"{chance}: p = {number(pairs['p_value'])}"
+    yield f"{chance}: p = {pairs['p_value']:.2g}"
     if pairs["difference_interval"]:
         low, high = map(points, pairs["difference_interval"])
         yield f"95% interval of the difference: {low} to {high} points"
@@ -63,7 +63,7 @@ def _numbers(metrics: Mapping[str, Any]) -> Iterator[str]:
         "log loss": f"{metrics['log_loss']:.3f}",
         "calibration error": percent(metrics["calibration_error"]),
         f"always {metrics['majority_regime']}": percent(metrics["majority_accuracy"]),
-        "the symbol's last label": percent(metrics["baselines"]["last_label"]),
+        "the label just before": percent(metrics["baselines"]["last_label"]),
         "production, same rows": percent(metrics["production_accuracy"]),
         "one row takes": f"{metrics['latency_ms']:.3f} ms",
     }
