@@ -13,8 +13,8 @@ from ml.contract import FEATURES
 from ml.onnx_model import score
 from ml.samples import Samples
 
-_SCORED_ROWS: Final = 100_000
-"""About a second of scoring for a forest of 200 trees."""
+_SCORED_ROWS: Final = 50_000
+"""One or two seconds of scoring for a forest of 200 trees."""
 _MOST_REPEATS: Final = 5
 
 
@@ -36,7 +36,7 @@ def permutation_importances(session: InferenceSession, holdout: Samples) -> dict
 
     Breiman (Random Forests, 2001), by scikit-learn's `permutation_importance`, through the file.
     Around zero, or below, the model does not need the feature, or another one says the same. Rows
-    and repeats are bounded so that it takes about a second.
+    and repeats are bounded so that it takes a second or two.
 
     Args:
         session: the open model.

@@ -29,7 +29,8 @@ class TrainingOptions:
         seed: same data and seed, same forest.
         n_jobs: threads; -1 for every core. It does not change the forest.
         cv_folds: folds of the cross-validation.
-        cv_trees: trees of a fold's forest; fewer, because only the spread is wanted.
+        cv_trees: trees of a fold's forest; fewer, because the spread is wanted, at little cost.
+        cv_samples_per_tree: rows drawn for a tree of a fold if there are more.
     """
 
     trees: int = 200
@@ -40,7 +41,8 @@ class TrainingOptions:
     seed: int = 42
     n_jobs: int = -1
     cv_folds: int = 5
-    cv_trees: int = 50
+    cv_trees: int = 30
+    cv_samples_per_tree: int = 30_000
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,13 @@ def cross_validate_in_time(
         options: how to grow each fold's forest.
         embargo: gap between a fold's training and scored rows.
     """
-    small = replace(options, trees=min(options.trees, options.cv_trees))
+    small = replace(
+        options,
+        trees=min(options.trees, options.cv_trees),
+        max_train_samples_per_tree=min(
+            options.max_train_samples_per_tree, options.cv_samples_per_tree
+        ),
+    )
     folds = time_folds(samples.timestamps, options.cv_folds, embargo)
     usable = [fold for fold in folds if len(np.unique(samples.labels[fold.training])) > 1]
     return CrossValidation(tuple(_fold_accuracy(samples, fold, small) for fold in usable))
