@@ -101,7 +101,7 @@ def build_candidate(
         *(len(train), split.cut, len(holdout), split.embargoed_samples),
     )
     forest = fit_forest(train.features, train.labels, options)
-    log.info("Grew %d trees; cross-validating in time", len(forest.estimators_))
+    log.info("Grew %d trees; cross-validating in time", options.trees)
     cv = cross_validate_in_time(train, options, embargo)
     log.info("Scoring the exported file")
     bare = export_forest(forest)

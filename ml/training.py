@@ -7,7 +7,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
+from ml.inputs import forest_inputs
 from ml.samples import Samples
 from ml.split import TimeSplit, time_folds
 
@@ -70,16 +73,25 @@ class CrossValidation:
         }
 
 
-def fit_forest(
-    X: NDArray[np.float32], y: NDArray[np.uint8], options: TrainingOptions
-) -> RandomForestClassifier:
-    """Grows the forest.
+def fit_forest(X: NDArray[np.float32], y: NDArray[np.uint8], options: TrainingOptions) -> Pipeline:
+    """Grows the forest on what it is given of the features.
 
     Args:
-        X: float32 `[n, 22]`; the forest computes in float32.
+        X: float32 `[n, 22]`.
         y: indices into `REGIMES` `[n]`; regimes that do not occur are no class of the forest.
         options: how to grow it.
+
+    Returns:
+        The steps `inputs`, which is `forest_inputs`, and `forest`.
     """
+    forest = grow(forest_inputs(X), y, options)
+    return Pipeline([("inputs", FunctionTransformer(forest_inputs)), ("forest", forest)])
+
+
+def grow(
+    inputs: NDArray[np.float32], y: NDArray[np.uint8], options: TrainingOptions
+) -> RandomForestClassifier:
+    """Grows a forest on any inputs `[n, k]`, which it computes with in float32."""
     cap = options.max_train_samples_per_tree
     forest = RandomForestClassifier(
         n_estimators=options.trees,
@@ -91,8 +103,7 @@ def fit_forest(
         random_state=options.seed,
         n_jobs=options.n_jobs,
     )
-    forest.fit(X, y.astype(np.int64))
-    return forest
+    return forest.fit(inputs, y.astype(np.int64))
 
 
 def cross_validate_in_time(
@@ -122,6 +133,6 @@ def cross_validate_in_time(
 def _fold_accuracy(samples: Samples, fold: TimeSplit, options: TrainingOptions) -> float:
     forest = fit_forest(samples.features[fold.training], samples.labels[fold.training], options)
     # With more threads the order of a sum varies, and with it who wins a tie.
-    forest.set_params(n_jobs=1)
+    forest.set_params(forest__n_jobs=1)
     named = forest.predict(samples.features[fold.holdout])
     return float(np.mean(named == samples.labels[fold.holdout]))
