@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from ml.errors import ModelError
-from ml.registry import read_candidate
+from ml.registry import ModelsDir, read_candidate
 from ml.status import KeptModel, read_status
 from ml.training import ORDER_OF_WORK, TrainingOptions
 
@@ -46,7 +45,7 @@ class Agreement:
     as_expected: bool
 
 
-def recipe_of_run(models_dir: str | Path, run_id: str) -> Recipe:
+def recipe_of_run(models_dir: ModelsDir, run_id: str) -> Recipe:
     """Takes the recipe of a past run out of its candidate's `metrics.json`.
 
     Raises:
@@ -73,7 +72,7 @@ def recipe_of_run(models_dir: str | Path, run_id: str) -> Recipe:
 
 
 def agreements(
-    models_dir: str | Path, metrics: Mapping[str, Any], expected: str | None
+    models_dir: ModelsDir, metrics: Mapping[str, Any], expected: str | None
 ) -> Agreement:
     """Compares a new model's bytes with what was expected and with every model of the same recipe.
 
@@ -134,7 +133,7 @@ def _versions(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {**(metrics.get("versions") or {}), **commit}
 
 
-def _earlier_models(models_dir: str | Path, metrics: Mapping[str, Any]) -> list[KeptModel]:
+def _earlier_models(models_dir: ModelsDir, metrics: Mapping[str, Any]) -> list[KeptModel]:
     """The models that were made of the same data with the same settings."""
     return [
         model

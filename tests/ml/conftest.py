@@ -1,14 +1,19 @@
 """Small synthetic samples with a signal, and what is built from them once for all tests."""
 
+import logging
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
+import fsspec
 import numpy as np
 import pytest
 
 from ml.candidate import build_candidate
 from ml.metrics import Provenance
+from ml.object_store import ObjectStore
 from ml.onnx_export import export_forest
 from ml.samples import Samples
+from ml.storage import Folder
 from ml.training import TrainingOptions, fit_forest
 
 EMBARGO = timedelta(hours=24)
@@ -27,6 +32,48 @@ def _samples(n=600, regimes=(0, 1, 2, 3, 4, 5, 6), signal=1.5, seed=0, symbols=(
         np.datetime64("2026-01-01T00:00:00", "s") + hours * np.timedelta64(3600, "s"),
         np.array([symbols[row % len(symbols)] for row in range(n)], dtype=object),
     )
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """A file system on an S3 server of this machine, with a bucket `models`."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    fs = fsspec.filesystem(
+        "s3", key="key", secret="secret", endpoint_url=f"http://{host}:{port}", anon=False
+    )
+    fs.mkdir("models")
+    yield fs
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request, tmp_path):
+    """An empty place for models, of each kind."""
+    if request.param == "folder":
+        return Folder(tmp_path / "models")
+    prefix = f"models/{uuid4().hex}"
+    return ObjectStore(request.getfixturevalue("s3"), prefix, f"s3://{prefix}")
+
+
+@pytest.fixture
+def contents(store):
+    """Gives every file of the store by name; locks are none."""
+
+    def read():
+        if isinstance(store, Folder):
+            found = [path for path in store.root.rglob("*") if path.is_file()]
+            names = [str(path.relative_to(store.root)) for path in found]
+        else:
+            store.fs.invalidate_cache()
+            names = [path.removeprefix(f"{store.root}/") for path in store.fs.find(store.root)]
+        return {name: store.read(name) for name in sorted(names) if name != ".lock"}
+
+    return read
 
 
 @pytest.fixture(scope="session")
