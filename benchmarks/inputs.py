@@ -53,6 +53,11 @@ def scale_free(X: Matrix) -> Matrix:
     return forest_inputs(X)
 
 
+def without_levels(X: Matrix) -> Matrix:
+    """The features that have no level, and no ratios: what leaving out alone is worth."""
+    return X[:, KEPT]
+
+
 def both(X: Matrix) -> Matrix:
     """The 22 features and the ratios."""
     return np.concatenate([X, forest_inputs(X)[:, len(KEPT) :]], axis=1)
@@ -62,6 +67,7 @@ INPUTS: Final[Mapping[str, Callable[[Matrix], Matrix]]] = {
     "raw": raw,
     "scale-free": scale_free,
     "raw and scale-free": both,
+    "levels left out": without_levels,
 }
 
 

@@ -19,7 +19,7 @@ def deploy_model(settings: Settings, run_id: str, trained: Mapping[str, Any]) ->
         What was deployed, where, and where the backup lies.
     """
     deployment = deploy_candidate(
-        settings.models_dir, run_id, trained["model_sha256"], datetime.now(UTC)
+        settings.models, run_id, trained["model_sha256"], datetime.now(UTC)
     )
     log.info("In production: %s (sha256 %s)", deployment.path, deployment.sha256)
     return asdict(deployment)

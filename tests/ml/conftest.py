@@ -1,10 +1,8 @@
 """Small synthetic samples with a signal, and what is built from them once for all tests."""
 
-import logging
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-import fsspec
 import numpy as np
 import pytest
 
@@ -32,23 +30,6 @@ def _samples(n=600, regimes=(0, 1, 2, 3, 4, 5, 6), signal=1.5, seed=0, symbols=(
         np.datetime64("2026-01-01T00:00:00", "s") + hours * np.timedelta64(3600, "s"),
         np.array([symbols[row % len(symbols)] for row in range(n)], dtype=object),
     )
-
-
-@pytest.fixture(scope="session")
-def s3():
-    """A file system on an S3 server of this machine, with a bucket `models`."""
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    fs = fsspec.filesystem(
-        "s3", key="key", secret="secret", endpoint_url=f"http://{host}:{port}", anon=False
-    )
-    fs.mkdir("models")
-    yield fs
-    server.stop()
 
 
 @pytest.fixture(params=["folder", "s3"])
