@@ -66,6 +66,7 @@ def test_first_run_deploys_and_tells(home, market, chat) -> None:
     assert run.state == "success"
     assert set(run.tasks) == TASKS
     assert (run.tasks["deploy_model"], run.tasks["skip_deployment"]) == ("success", "skipped")
+    assert run.tasks["approve_deployment"] == "success"
     _file_answers((home.models / "regime_detector.onnx").read_bytes())
     metrics = home.metrics()
     assert set(metrics) >= CONTRACT_METRICS
