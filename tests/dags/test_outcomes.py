@@ -120,7 +120,7 @@ def test_param_of_the_run_overrides_the_variable(home, market) -> None:
 
 
 def test_better_candidate_replaces_production_and_keeps_the_old_pair(home, market) -> None:
-    home.load(market[market["timestamp"] < market["timestamp"].quantile(0.5)])
+    home.load(market[market["timestamp"] < market["timestamp"].quantile(0.4)])
     assert home.run(MIN_ACCURACY="0.3").tasks["deploy_model"] == "success"
     before = home.files()
     home.load(market)
