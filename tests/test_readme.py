@@ -120,5 +120,5 @@ def test_every_threshold_stands_in_the_readme_with_its_default() -> None:
 
 
 def test_every_linked_file_exists() -> None:
-    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
+    for target in re.findall(r"\]\((?!http|#)([^)]+)\)", README):
         assert (REPOSITORY / target).exists(), target
