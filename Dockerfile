@@ -24,6 +24,9 @@ COPY notifications notifications
 COPY pipeline pipeline
 COPY plugins plugins
 COPY sample_market sample_market
+# Models name the commit they came from, and an image has no history.
+ARG GIT_COMMIT=
+RUN echo "$GIT_COMMIT" > /app/.commit
 # The user may not write here, so Python could not keep its bytecode at run time.
 RUN /opt/venv/bin/python -m compileall -q /app
 ENV PATH=/opt/venv/bin:$PATH

@@ -71,7 +71,7 @@ NO_COMPOSE = docker compose is missing: install Docker with its compose plugin, 
 up:
 	$(if $(COMPOSE),,$(error $(NO_COMPOSE)))
 	@$(PYTHON) docker/make_env.py
-	$(COMPOSE) up -d --build $(if $(filter compose,$(COMPOSE)),--wait)
+	GIT_COMMIT=$$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null) $(COMPOSE) up -d --build $(if $(filter compose,$(COMPOSE)),--wait)
 	@echo "Airflow: http://localhost:8080    Login: grep AIRFLOW_ADMIN .env"
 
 down:

@@ -25,6 +25,7 @@ from ml.registry import open_store, read_candidate, write_candidate
 from ml.repeating import Recipe, agreements
 from ml.report import text_report
 from ml.samples import Samples
+from ml.source import source_commit
 from ml.status import read_status, status_text
 from ml.versus import compare_models, find_model, versus_text
 
@@ -108,7 +109,9 @@ def _read(given: argparse.Namespace, recipe: Recipe) -> tuple[Snapshot, Samples]
 
 
 def _build(recipe: Recipe, run_id: str, snapshot: Snapshot, samples: Samples) -> BuiltCandidate:
-    provenance = Provenance(run_id, snapshot.name, snapshot.fingerprint, datetime.now(UTC))
+    provenance = Provenance(
+        run_id, snapshot.name, snapshot.fingerprint, datetime.now(UTC), source_commit()
+    )
     return build_candidate(
         samples, recipe.options, recipe.holdout_fraction, recipe.embargo, provenance
     )

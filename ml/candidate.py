@@ -14,15 +14,18 @@ from typing import Any
 
 import numpy as np
 
+from ml.acceptance import accept_file
 from ml.comparison import compare_with_production
+from ml.drift import drift_since
 from ml.errors import ModelBroken
-from ml.evaluation import Scores, evaluate
 from ml.html_report import html_report
-from ml.metrics import Measured, Provenance, metrics_of, onnx_metadata, run_facts
-from ml.onnx_export import export_forest
-from ml.onnx_model import check_contract, load_model, score
-from ml.parity import check_parity
+from ml.importance import impurity_importances
+from ml.measuring import measure_file
+from ml.metrics import Provenance, facts_of, onnx_metadata, settings_of
+from ml.onnx_export import export_forest, with_metadata
+from ml.onnx_model import check_contract, load_model
 from ml.plots import confusion_matrix_png
+from ml.profile import profile_of
 from ml.promotion import Decision, PromotionThresholds, decide
 from ml.registry import (
     CONFUSION_FILE,
@@ -38,6 +41,7 @@ from ml.registry import (
 )
 from ml.report import text_report
 from ml.samples import Samples, utc
+from ml.slices import accuracy_over_time
 from ml.split import require_two_regimes, split_by_time
 from ml.training import TrainingOptions, cross_validate_in_time, fit_forest
 
@@ -97,17 +101,24 @@ def build_candidate(
         *(len(train), split.cut, len(holdout), split.embargoed_samples),
     )
     forest = fit_forest(train.features, train.labels, options)
-    log.info("Grew %d trees; cross-validating in time", len(forest.estimators_))
+    log.info("Grew %d trees; cross-validating in time", options.trees)
     cv = cross_validate_in_time(train, options, embargo)
-    bare = export_forest(forest, {})
-    measured = Measured(_scores(bare, train), _scores(bare, holdout), cv)
-    metrics = metrics_of(samples, split, measured, forest)
-    model = export_forest(forest, onnx_metadata(metrics, provenance.data_fingerprint))
-    check_parity(forest, model, train.features)
-    log.info("Exported %d bytes, which answer like the forest", len(model))
-    sha256 = hashlib.sha256(model).hexdigest()
-    metrics |= run_facts(provenance, options, holdout_fraction, embargo, sha256)
-    return BuiltCandidate(model, metrics, text_report(metrics), sha256)
+    log.info("Scoring the exported file")
+    bare = export_forest(forest)
+    profile = profile_of(train)
+    metrics = {
+        **measure_file(bare, samples, split),
+        **cv.to_dict(),
+        **facts_of(samples, split, settings_of(options, holdout_fraction, embargo), provenance),
+        "feature_importances": impurity_importances(forest),
+        "drift": drift_since(profile, holdout),
+        "profile": profile,
+    }
+    model = with_metadata(bare, onnx_metadata(metrics))
+    metrics["latency_ms"] = accept_file(model, forest, holdout.features)
+    metrics["model_sha256"] = hashlib.sha256(model).hexdigest()
+    log.info("Exported %d bytes, which answer like the forest in another process", len(model))
+    return BuiltCandidate(model, metrics, text_report(metrics), metrics["model_sha256"])
 
 
 def judge_candidate(
@@ -133,15 +144,21 @@ def judge_candidate(
     production = read_production(models_dir)
     content = production.model if production else None
     majority = str(candidate.metrics["majority_regime"])
-    evidence = compare_with_production(holdout, session, content, majority)
+    found = compare_with_production(holdout, session, content, majority)
+    evidence = found.evidence
     if production and production.sha256 == candidate.sha256:
         note = "this very model is in production already"
         evidence = replace(evidence, notes=(*evidence.notes, note))
     decision = decide(evidence, thresholds)
+    pairs = found.to_dict()
     metrics = candidate.metrics | {
         "decision": decision.to_dict(),
-        "production_accuracy": evidence.production_accuracy,
+        "comparison": pairs,
+        "production_accuracy": pairs and pairs["production_accuracy"],
         "production_sha256": production.sha256 if production else None,
+        "accuracy_over_time": accuracy_over_time(
+            holdout, found.candidate_right, found.compared, found.production_right
+        ),
     }
     files = {METRICS_FILE: as_json(metrics), **report_files(metrics)}
     update_candidate(models_dir, run_id, files)
@@ -156,11 +173,6 @@ def report_files(metrics: Mapping[str, Any]) -> dict[str, bytes]:
         REPORT_PAGE_FILE: html_report(metrics),
         CONFUSION_FILE: confusion_matrix_png(metrics),
     }
-
-
-def _scores(model: bytes, samples: Samples) -> Scores:
-    labels, _ = score(load_model(model), samples.features)
-    return evaluate(samples.labels, labels)
 
 
 def _holdout(candidate: Candidate, samples: Samples) -> Samples:

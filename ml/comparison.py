@@ -3,22 +3,61 @@
 The promotion rule itself is in `ml.promotion`.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
 from ml.errors import ModelBroken
-from ml.evaluation import count_correct, count_of
-from ml.evidence import Evidence
+from ml.evaluation import count_of
+from ml.evidence import Evidence, Pairs
 from ml.onnx_model import check_contract, load_model, read_metadata, score
 from ml.samples import Samples
+from ml.significance import bootstrap_interval
 from ml.split import MIN_HOLDOUT_SAMPLES
 
 _NAME = "production model"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidate against production on the holdout.
+
+    Attributes:
+        evidence: the counts that the promotion rule judges.
+        compared: which holdout rows both were compared on `[n]`; none if there was nothing to
+            compare with.
+        candidate_right: which holdout rows the candidate named rightly `[n]`.
+        production_right: which ones production did `[n]`; None if it was not scored.
+        difference_interval: 95% interval of the difference of both accuracies; None likewise.
+    """
+
+    evidence: Evidence
+    compared: NDArray[np.bool_]
+    candidate_right: NDArray[np.bool_]
+    production_right: NDArray[np.bool_] | None = None
+    difference_interval: list[float] | None = None
+
+    def to_dict(self) -> dict[str, Any] | None:
+        """The comparison as `metrics.json` has it; None if there was nothing to compare with."""
+        pairs = self.evidence.pairs
+        if pairs is None:
+            return None
+        return {
+            **asdict(pairs),
+            "left_out_rows": len(self.compared) - pairs.rows,
+            "candidate_correct": pairs.candidate_correct,
+            "production_correct": pairs.production_correct,
+            "candidate_accuracy": pairs.candidate_accuracy,
+            "production_accuracy": pairs.production_accuracy,
+            "p_value": pairs.p_value,
+            "difference": pairs.candidate_accuracy - pairs.production_accuracy,
+            "difference_interval": self.difference_interval,
+        }
 
 
 @dataclass(frozen=True)
@@ -31,7 +70,7 @@ class _Unseen:
 
 def compare_with_production(
     holdout: Samples, candidate: InferenceSession, production: bytes | None, majority: str
-) -> Evidence:
+) -> Comparison:
     """Counts what the promotion rule asks for.
 
     Args:
@@ -44,27 +83,36 @@ def compare_with_production(
     Raises:
         ModelBroken: if the candidate does not answer.
     """
-    named, _ = score(candidate, holdout.features, "candidate")
-    right = named == holdout.labels
-    correct = count_correct(holdout.labels, named)
-    majority_correct = count_of(holdout.labels, majority)
-    counted = partial(Evidence, len(holdout), correct, majority_correct)
+    right = score(candidate, holdout.features, "candidate")[0] == holdout.labels
+    counted = partial(Evidence, len(holdout), int(right.sum()), count_of(holdout.labels, majority))
+    nothing = np.zeros(len(holdout), bool)
     if production is None:
-        return counted()
+        return Comparison(counted(), nothing, right)
     try:
         session = load_model(production, _NAME)
         check_contract(session, _NAME)
-        production_named, _ = score(session, holdout.features, _NAME)
+        production_right = score(session, holdout.features, _NAME)[0] == holdout.labels
     except ModelBroken as problem:
-        return counted(production_problem=str(problem))
+        return Comparison(counted(production_problem=str(problem)), nothing, right)
     unseen = _unseen(holdout, read_metadata(session))
-    return counted(
-        compared_samples=int(np.count_nonzero(unseen.rows)),
-        candidate_correct=int(np.count_nonzero(right[unseen.rows])),
-        production_correct=count_correct(
-            holdout.labels[unseen.rows], production_named[unseen.rows]
+    rows = unseen.rows
+    return Comparison(
+        counted(pairs=_paired(right[rows], production_right[rows]), notes=unseen.notes),
+        rows,
+        right,
+        production_right,
+        bootstrap_interval(
+            right[rows].astype(float) - production_right[rows], holdout.timestamps[rows]
         ),
-        notes=unseen.notes,
+    )
+
+
+def _paired(candidate: NDArray[np.bool_], production: NDArray[np.bool_]) -> Pairs:
+    return Pairs(
+        rows=len(candidate),
+        both_right=int((candidate & production).sum()),
+        only_candidate_right=int((candidate & ~production).sum()),
+        only_production_right=int((production & ~candidate).sum()),
     )
 
 

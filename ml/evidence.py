@@ -6,6 +6,58 @@ Counts, not quotients: equal models are never told apart by the last digit, and 
 from dataclasses import dataclass
 
 from ml.errors import ModelError
+from ml.significance import mcnemar_p_value
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What two models named rightly, row by row.
+
+    Attributes:
+        rows: rows that both were asked for, at least 1.
+        both_right: rows that both named rightly.
+        only_candidate_right: rows that the candidate alone named rightly.
+        only_production_right: rows that production alone named rightly.
+
+    Raises:
+        ModelError: if the counts are not whole numbers that fit together.
+    """
+
+    rows: int
+    both_right: int
+    only_candidate_right: int
+    only_production_right: int
+
+    def __post_init__(self) -> None:
+        counts = (self.both_right, self.only_candidate_right, self.only_production_right)
+        whole = all(isinstance(count, int) and count >= 0 for count in (*counts, self.rows))
+        if not whole or self.rows < 1 or sum(counts) > self.rows:
+            raise _unfitting(self)
+
+    @property
+    def candidate_correct(self) -> int:
+        """Rows that the candidate named rightly."""
+        return self.both_right + self.only_candidate_right
+
+    @property
+    def production_correct(self) -> int:
+        """Rows that production named rightly."""
+        return self.both_right + self.only_production_right
+
+    @property
+    def candidate_accuracy(self) -> float:
+        """The candidate's accuracy on the rows compared, 0 to 1."""
+        return self.candidate_correct / self.rows
+
+    @property
+    def production_accuracy(self) -> float:
+        """Production's accuracy on the rows compared, 0 to 1."""
+        return self.production_correct / self.rows
+
+    @property
+    def p_value(self) -> float:
+        """Chance of such a difference between equally good models."""
+        return mcnemar_p_value(self.only_candidate_right, self.only_production_right)
 
 
 @dataclass(frozen=True)
@@ -16,9 +68,7 @@ class Evidence:
         holdout_samples: rows of the holdout.
         correct: rows the candidate named rightly.
         majority_correct: rows that naming the most frequent training regime gets right.
-        compared_samples: rows both models were compared on; 0 if there was nothing to compare with.
-        candidate_correct: rows among those that the candidate named rightly.
-        production_correct: rows among those that production named rightly; None if not scored.
+        pairs: candidate against production; None if production was not scored.
         production_problem: why the production file could not be scored; None if it could, or if
             there is none.
         notes: what a reader must know about the comparison.
@@ -30,19 +80,15 @@ class Evidence:
     holdout_samples: int
     correct: int
     majority_correct: int
-    compared_samples: int = 0
-    candidate_correct: int = 0
-    production_correct: int | None = None
+    pairs: Pairs | None = None
     production_problem: str | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        on_holdout = (self.correct, self.majority_correct, self.compared_samples)
-        compared = (self.candidate_correct, self.production_correct or 0)
-        pairs = [(count, self.holdout_samples) for count in on_holdout]
-        pairs += [(count, self.compared_samples) for count in compared]
-        if not all(isinstance(count, int) and 0 <= count <= rows for count, rows in pairs):
-            raise ModelError(f"The counts do not fit together: {self}", "report this as a defect")
+        compared = self.pairs.rows if self.pairs else 0
+        counts = (self.correct, self.majority_correct, compared)
+        if not all(isinstance(n, int) and 0 <= n <= self.holdout_samples for n in counts):
+            raise _unfitting(self)
 
     @property
     def accuracy(self) -> float | None:
@@ -54,18 +100,10 @@ class Evidence:
         """Accuracy of always naming the most frequent training regime."""
         return _share(self.majority_correct, self.holdout_samples)
 
-    @property
-    def candidate_accuracy(self) -> float | None:
-        """The candidate's accuracy on the rows compared."""
-        return _share(self.candidate_correct, self.compared_samples)
-
-    @property
-    def production_accuracy(self) -> float | None:
-        """Production's accuracy on the rows compared; None if it was not scored."""
-        if self.production_correct is None:
-            return None
-        return _share(self.production_correct, self.compared_samples)
-
 
 def _share(count: int, rows: int) -> float | None:
     return count / rows if rows else None
+
+
+def _unfitting(counted: object) -> ModelError:
+    return ModelError(f"The counts do not fit together: {counted}", "report this as a defect")

@@ -5,6 +5,7 @@ Any file is taken, also one this package has not written; every way it can be wr
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,11 +39,11 @@ _ORT_ERRORS = (
 )
 
 
-def load_model(model: bytes, name: str = "model file") -> InferenceSession:
+def load_model(model: bytes | Path, name: str = "model file") -> InferenceSession:
     """Opens a model for one thread: as fast for one row as more, and it leaves the cores alone.
 
     Args:
-        model: content of the file.
+        model: content of the file, or its path.
         name: what an error calls it.
 
     Raises:
@@ -55,7 +56,8 @@ def load_model(model: bytes, name: str = "model file") -> InferenceSession:
     try:
         return InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except _ORT_ERRORS as error:
-        problem = f"onnxruntime cannot open its {len(model)} bytes: {_first_line(error)}"
+        size = model.stat().st_size if isinstance(model, Path) else len(model)
+        problem = f"onnxruntime cannot open its {size} bytes: {_first_line(error)}"
         raise ModelBroken(name, (problem,), _EXPORT_AGAIN) from error
 
 
@@ -110,10 +112,11 @@ def score(
             answer = session.run(
                 [LABEL_OUTPUT, PROBABILITY_OUTPUT], {INPUT_NAME: X[batch].astype(np.float64)}
             )
-            labels[batch], probabilities[batch] = answer
         except _ORT_ERRORS as error:
             problem = f"it does not answer: {_first_line(error)}"
             raise ModelBroken(name, (problem,), _EXPORT_AGAIN) from error
+        _require_shapes([part.shape for part in answer], len(labels[batch]), name)
+        labels[batch], probabilities[batch] = answer
     if not (np.isin(labels, range(len(REGIMES))).all() and np.isfinite(probabilities).all()):
         problem = "it answers what is no regime or no probability"
         raise ModelBroken(name, (problem,), _EXPORT_AGAIN)
@@ -134,6 +137,13 @@ def check_answers(model: bytes, name: str = "model file") -> None:
     session = load_model(model, name)
     check_contract(session, name)
     score(session, np.zeros((1, len(FEATURES))), name)
+
+
+def _require_shapes(found: list[tuple[int, ...]], rows: int, name: str) -> None:
+    expected = [(rows,), (rows, len(REGIMES))]
+    if found != expected:
+        problem = f"asked for {rows} rows, it answers with the shapes {found} instead of {expected}"
+        raise ModelBroken(name, (problem,), _EXPORT_AGAIN)
 
 
 def _signature_problems(value: NodeArg, kind: str, width: int | None) -> list[str]:

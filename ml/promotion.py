@@ -3,13 +3,13 @@
 Shares are compared as exact fractions of counts, and with the decimals a person wrote.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import Any
 
 from ml.errors import ModelError
-from ml.evidence import Evidence
+from ml.evidence import Evidence, Pairs
 
 _FEW_ROWS = 100
 
@@ -21,6 +21,8 @@ class PromotionThresholds:
     Attributes:
         min_accuracy: floor of the accuracy on the holdout, 0 to 1.
         min_improvement: by how much more than this production must be beaten, -1 to 1.
+        max_p_value: largest chance, 0 to 1, of such a difference between equally good models
+            (McNemar); None does not ask.
 
     Raises:
         ModelError: if one is out of range or not a number.
@@ -28,13 +30,14 @@ class PromotionThresholds:
 
     min_accuracy: float = 0.65
     min_improvement: float = 0.0
+    max_p_value: float | None = None
 
     def __post_init__(self) -> None:
-        if not (0 <= self.min_accuracy <= 1 and -1 <= self.min_improvement <= 1):
-            raise ModelError(
-                f"MIN_ACCURACY is {self.min_accuracy} and MIN_IMPROVEMENT {self.min_improvement}",
-                "choose them between 0 and 1",
-            )
+        lowest = {"min_accuracy": 0, "min_improvement": -1, "max_p_value": 0}
+        for name, low in lowest.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= 1:
+                raise ModelError(f"{name.upper()} is {value}", "choose it between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -57,18 +60,19 @@ class Decision:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain and small enough for an XCom or a JSON file; accuracies are added to the counts."""
-        evidence = self.evidence
+        evidence, pairs = self.evidence, self.evidence.pairs
         return {
             "deploy": self.deploy,
             "reasons": list(self.reasons),
             "notes": list(self.notes),
             "accuracy": evidence.accuracy,
             "majority_accuracy": evidence.majority_accuracy,
-            "candidate_accuracy": evidence.candidate_accuracy,
-            "production_accuracy": evidence.production_accuracy,
+            "candidate_accuracy": pairs and pairs.candidate_accuracy,
+            "production_accuracy": pairs and pairs.production_accuracy,
+            "p_value": pairs and pairs.p_value,
             "production_problem": evidence.production_problem,
             "holdout_samples": evidence.holdout_samples,
-            "compared_samples": evidence.compared_samples,
+            "compared_samples": pairs.rows if pairs else 0,
             "thresholds": asdict(self.thresholds),
             "evidence": asdict(evidence) | {"notes": list(evidence.notes)},
         }
@@ -76,12 +80,14 @@ class Decision:
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "Decision":
         """The decision `to_dict` was made from."""
-        evidence = given["evidence"]
+        evidence = dict(given["evidence"])
+        pairs = evidence.pop("pairs")
+        evidence["notes"] = tuple(evidence["notes"])
         return cls(
             bool(given["deploy"]),
             tuple(given["reasons"]),
             tuple(given["notes"]),
-            Evidence(**{**evidence, "notes": tuple(evidence["notes"])}),
+            Evidence(**evidence, pairs=pairs and Pairs(**pairs)),
             PromotionThresholds(**given["thresholds"]),
         )
 
@@ -90,16 +96,17 @@ def decide(evidence: Evidence, thresholds: PromotionThresholds) -> Decision:
     """Applies the rule.
 
     Deploy if the accuracy reaches the floor, beats always naming the most frequent regime and,
-    where production could be scored, beats it on the same rows by more than the improvement asked.
+    where production could be scored, beats it on the same rows by more than the improvement asked
+    and so clearly as was asked.
 
-    >>> equal = Evidence(812, 637, 250, 812, 637, 637)
+    >>> equal = Evidence(812, 637, 250, Pairs(812, 600, 37, 37))
     >>> decision = decide(equal, PromotionThresholds())
     >>> decision.deploy, decision.reasons[0].split(" on ")[0]
     (False, "accuracy 78.4% is not better than production's 78.4%")
     """
     judged = [_judge_floor(evidence, thresholds), _judge_majority(evidence)]
-    if evidence.production_correct is not None:
-        judged.append(_judge_production(evidence, thresholds))
+    if evidence.pairs:
+        judged += _judge_against_production(evidence.pairs, thresholds)
     against = tuple(reason for good, reason in judged if not good)
     reasons = against or tuple(reason for _, reason in judged)
     notes = (*evidence.notes, *_notes(evidence))
@@ -129,20 +136,33 @@ def _judge_majority(evidence: Evidence) -> tuple[bool, str]:
     return good, f"accuracy {a} {verb} always naming the most frequent regime, {b}"
 
 
-def _judge_production(evidence: Evidence, thresholds: PromotionThresholds) -> tuple[bool, str]:
-    rows = evidence.compared_samples
-    if not rows or evidence.production_correct is None:
-        return False, "there is no row to compare with production on"
-    candidate = Fraction(evidence.candidate_correct, rows)
-    production = Fraction(evidence.production_correct, rows)
-    asked = _exact(thresholds.min_improvement)
+def _judge_against_production(
+    pairs: Pairs, thresholds: PromotionThresholds
+) -> Iterator[tuple[bool, str]]:
+    yield _judge_difference(pairs, thresholds.min_improvement)
+    if thresholds.max_p_value is not None:
+        yield _judge_chance(pairs, thresholds.max_p_value)
+
+
+def _judge_difference(pairs: Pairs, min_improvement: float) -> tuple[bool, str]:
+    candidate = Fraction(pairs.candidate_correct, pairs.rows)
+    production = Fraction(pairs.production_correct, pairs.rows)
+    asked = _exact(min_improvement)
     good = candidate > production + asked
     a, b = _percents(candidate, production)
     verb = "is better than" if good else "is not better than"
     if not good and candidate > production:
         verb = "is not better by enough than"
-    same = f"on the same {rows} rows (MIN_IMPROVEMENT {float(asked):.1%})"
+    same = f"on the same {pairs.rows} rows (MIN_IMPROVEMENT {float(asked):.1%})"
     return good, f"accuracy {a} {verb} production's {b} {same}"
+
+
+def _judge_chance(pairs: Pairs, max_p_value: float) -> tuple[bool, str]:
+    good = pairs.p_value <= max_p_value
+    verb = "is hardly" if good else "may be"
+    rows = f"{pairs.only_candidate_right} rows against {pairs.only_production_right}"
+    p = f"p = {pairs.p_value:.2g}, MAX_P_VALUE {max_p_value:g}"
+    return good, f"that it alone names {rows} rightly {verb} chance (McNemar: {p})"
 
 
 def _notes(evidence: Evidence) -> tuple[str, ...]:
@@ -152,7 +172,7 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
             f"PRODUCTION COULD NOT BE SCORED: {evidence.production_problem} "
             "The candidate was judged without it; look at the production file"
         )
-    elif evidence.production_correct is None:
+    elif not evidence.pairs:
         notes.append("there is no production model, so there was nothing to beat")
     rows = evidence.holdout_samples
     if 0 < rows < _FEW_ROWS:

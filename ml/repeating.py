@@ -4,15 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ml.errors import ModelError
 from ml.registry import read_candidate
 from ml.status import KeptModel, read_status
-from ml.training import TrainingOptions
-
-_ORDER_OF_WORK: Final = ("n_jobs",)
-"""Settings that do not change the forest."""
+from ml.training import ORDER_OF_WORK, TrainingOptions
 
 
 @dataclass(frozen=True)
@@ -119,17 +116,22 @@ def likeness(sha256: str, name: str, expected: str, differing: Mapping[str, str]
 
 
 def differing_versions(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
-    """Versions that two models' metrics name differently.
+    """Versions, the code's own among them, that two models' metrics name differently.
 
     >>> differing_versions({"versions": {"numpy": "1"}}, {"versions": {"numpy": "2"}})
     {'numpy': '1 -> 2'}
     """
-    before, after = old.get("versions") or {}, new.get("versions") or {}
+    before, after = _versions(old), _versions(new)
     return {
         package: f"{before[package]} -> {after[package]}"
         for package in before
         if package in after and before[package] != after[package]
     }
+
+
+def _versions(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    commit = {"git commit": metrics["git_commit"]} if "git_commit" in metrics else {}
+    return {**(metrics.get("versions") or {}), **commit}
 
 
 def _earlier_models(models_dir: str | Path, metrics: Mapping[str, Any]) -> list[KeptModel]:
@@ -143,5 +145,5 @@ def _earlier_models(models_dir: str | Path, metrics: Mapping[str, Any]) -> list[
 
 def _made_of(metrics: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     settings = metrics.get("settings") or {}
-    decisive = {name: settings[name] for name in settings if name not in _ORDER_OF_WORK}
+    decisive = {name: settings[name] for name in settings if name not in ORDER_OF_WORK}
     return metrics.get("data_fingerprint"), decisive

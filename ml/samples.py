@@ -92,6 +92,8 @@ def _value_problem(samples: Samples) -> str | None:
     tied = np.flatnonzero(earlier == later)
     if (earlier > later).any() or (samples.symbols[tied] > samples.symbols[tied + 1]).any():
         return "The samples are not sorted by timestamp and symbol"
+    if (samples.symbols[tied] == samples.symbols[tied + 1]).any():
+        return "There are symbols with two samples of one timestamp"
     return _infinite_problem(samples.features)
 
 

@@ -17,9 +17,10 @@ from ml.evaluation import Scores, evaluate, most_frequent
 from ml.onnx_model import check_contract, load_model, read_metadata, score
 from ml.promotion import Decision, PromotionThresholds, decide
 from ml.registry import read_candidate, read_production
+from ml.report import paired_lines
 from ml.samples import Samples, utc
 from ml.split import split_by_time
-from ml.wording import number, percent, points, when
+from ml.wording import percent, when
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Versus:
         shas: hex digests.
         windows: first and last training timestamp of each, as its file says them; else empty.
         scores: of each on all holdout rows.
+        pairs: `comparison` of `metrics.json`, with the first model as the candidate; None if the
+            second could not be scored.
         decision: whether the first may replace the second.
         period: first and last timestamp of the holdout.
     """
@@ -39,6 +42,7 @@ class Versus:
     shas: tuple[str, str]
     windows: tuple[tuple[str, str], tuple[str, str]]
     scores: tuple[Scores, Scores]
+    pairs: Mapping[str, Any] | None
     decision: Decision
     period: tuple[str, str]
 
@@ -92,7 +96,7 @@ def compare_models(
     for name, session in zip(names, sessions, strict=True):
         check_contract(session, name)
     majority = most_frequent(train.class_counts())
-    evidence = compare_with_production(holdout, sessions[0], files[1], majority)
+    found = compare_with_production(holdout, sessions[0], files[1], majority)
     scores = [
         evaluate(holdout.labels, score(session, holdout.features, name)[0])
         for name, session in zip(names, sessions, strict=True)
@@ -102,7 +106,8 @@ def compare_models(
         shas=(_sha256(files[0]), _sha256(files[1])),
         windows=(_window(sessions[0]), _window(sessions[1])),
         scores=(scores[0], scores[1]),
-        decision=decide(evidence, thresholds),
+        pairs=found.to_dict(),
+        decision=decide(found.evidence, thresholds),
         period=(utc(holdout.timestamps[0]).isoformat(), utc(holdout.timestamps[-1]).isoformat()),
     )
 
@@ -131,42 +136,12 @@ def versus_text(versus: Versus) -> str:
     lines = (
         f"Holdout: {when(versus.period[0])} to {when(versus.period[1])}",
         *_seen(versus),
-        *paired_lines(_pair_of(decision), versus.names),
+        *(paired_lines(versus.pairs, versus.names) if versus.pairs else ()),
         f"{versus.names[0]} {verdict} replace {versus.names[1]}:",
         *(f"  - {reason}" for reason in decision.reasons),
         *(f"  Note: {note}" for note in decision.notes),
     )
     return "\n".join((table, "", *lines))
-
-
-def paired_lines(pair: Mapping[str, Any], names: tuple[str, str]) -> Iterator[str]:
-    """What the comparison row by row found; lines whose numbers are missing are left out.
-
-    Args:
-        pair: `comparison` of `metrics.json`, with the first model as the candidate.
-        names: of both models.
-
-    >>> pair = {"only_candidate_right": 9, "only_production_right": 1, "p_value": 0.0215}
-    >>> for line in paired_lines(pair, ("new", "old")):
-    ...     print(line)
-    Only new right: 9 rows, only old right: 1 rows
-    Chance of such a difference between equal models (McNemar, exact): p = 0.0215
-    """
-    only = pair.get("only_candidate_right"), pair.get("only_production_right")
-    if None not in only:
-        yield f"Only {names[0]} right: {only[0]} rows, only {names[1]} right: {only[1]} rows"
-    if pair.get("p_value") is not None:
-        chance = "Chance of such a difference between equal models (McNemar, exact)"
-        yield f"{chance}: p = {number(pair['p_value'])}"
-    if pair.get("difference_interval"):
-        low, high = map(points, pair["difference_interval"])
-        yield f"95% interval of the difference: {low} to {high} points"
-
-
-def _pair_of(decision: Decision) -> Mapping[str, Any]:
-    told = decision.to_dict()
-    pair = told.get("comparison") or told["evidence"].get("comparison") or told["evidence"]
-    return pair if isinstance(pair, Mapping) else {}
 
 
 def _seen(versus: Versus) -> Iterator[str]:

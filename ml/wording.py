@@ -6,7 +6,7 @@ from typing import Any, Final
 
 _BASELINES: Final[Mapping[str, str]] = {
     "most_frequent": "always the most frequent regime",
-    "last_label": "the symbol's last known regime",
+    "last_label": "the symbol's label just before, which no model is told",
 }
 _UNITS: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 _UNKNOWN: Final = "not known"
@@ -74,7 +74,7 @@ def baseline(name: str) -> str:
     """The name of a baseline.
 
     >>> baseline("last_label"), baseline("coin_toss")
-    ("the symbol's last known regime", 'coin toss')
+    ("the symbol's label just before, which no model is told", 'coin toss')
     """
     return _BASELINES.get(name, name.replace("_", " "))
 

@@ -13,6 +13,7 @@ from ml.metrics import Provenance
 from ml.promotion import PromotionThresholds
 from ml.registry import write_candidate
 from ml.samples import Samples
+from ml.source import source_commit
 from ml.training import TrainingOptions
 from pipeline.connection import clickhouse_engine
 from pipeline.settings import Settings
@@ -32,6 +33,7 @@ def train_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) ->
         snapshot_table=frozen.name,
         data_fingerprint=frozen.fingerprint,
         trained_at=datetime.now(UTC),
+        git_commit=source_commit(),
     )
     candidate = build_candidate(
         _read(frozen), TrainingOptions(), settings.holdout_fraction, settings.embargo, provenance
@@ -48,7 +50,9 @@ def validate_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any])
     Returns:
         The decision with every number and reason.
     """
-    thresholds = PromotionThresholds(settings.min_accuracy, settings.min_improvement)
+    thresholds = PromotionThresholds(
+        settings.min_accuracy, settings.min_improvement, settings.max_p_value
+    )
     samples = _read(Snapshot(**snapshot))
     return judge_candidate(settings.models_dir, run_id, samples, thresholds).to_dict()
 

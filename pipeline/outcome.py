@@ -36,12 +36,12 @@ def _facts(
     report: Mapping[str, Any], trained: Mapping[str, Any], decision: Mapping[str, Any]
 ) -> TrainingFacts:
     verdict = Decision.from_dict(decision)
-    evidence = verdict.evidence
-    comparison = None
-    if evidence.candidate_accuracy is not None and evidence.production_accuracy is not None:
-        comparison = Comparison(
-            evidence.candidate_accuracy, evidence.production_accuracy, evidence.compared_samples
-        )
+    pairs = verdict.evidence.pairs
+    comparison = (
+        Comparison(pairs.candidate_accuracy, pairs.production_accuracy, pairs.rows)
+        if pairs
+        else None
+    )
     warnings = (f"{rule['rule']}: {rule['observed']}" for rule in report["warnings"])
     return TrainingFacts(
         test_accuracy=trained["test_accuracy"],

@@ -94,6 +94,7 @@ THRESHOLDS: Final = {
         Number("MAX_CLASS_SHARE", 0.70, 0, 1, False, "Largest share of a regime."),
         Number("MIN_ACCURACY", 0.65, 0, 1, False, "Lowest accuracy that may be deployed."),
         Number("MIN_IMPROVEMENT", 0.0, 0, 1, False, "Beat production by more than this."),
+        Number("MAX_P_VALUE", None, 0, 1, False, "Largest chance that the difference is luck."),
         Number("HOLDOUT_FRACTION", 0.2, 0.01, 0.9, False, "Newest share kept for the verdict."),
         Number("EMBARGO_HOURS", 24, 0, 8760, False, "Gap between training and holdout."),
         Number("MAX_LABEL_AGE_DAYS", None, 0, 3650, False, "Oldest that the newest label may be."),
@@ -113,6 +114,7 @@ class Settings:
     max_class_share: float
     min_accuracy: float
     min_improvement: float
+    max_p_value: float | None
     holdout_fraction: float
     embargo_hours: float
     max_label_age_days: float | None

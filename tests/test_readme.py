@@ -113,7 +113,7 @@ def test_every_threshold_stands_in_the_readme_with_its_default() -> None:
         (row,) = [
             line
             for line in README.splitlines()
-            if f"| `{threshold.name}`" in line or f", `{threshold.name}` |" in line
+            if re.search(rf"^ *\| (`\w+`, )?`{threshold.name}`(, `\w+`)? \|", line)
         ]
         default = "none" if threshold.default is None else f"{threshold.default:g}"
         assert default in re.split(r"[|,]", row.replace(" ", "")), row

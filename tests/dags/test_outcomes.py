@@ -135,6 +135,20 @@ def test_better_candidate_replaces_production_and_keeps_the_old_pair(home, marke
     assert home.metrics()["production_accuracy"] < home.metrics()["test_accuracy"]
 
 
+def test_better_candidate_whose_lead_may_be_chance_is_kept_out_where_asked(
+    home, market, chat
+) -> None:
+    home.load(market[market["timestamp"] < market["timestamp"].quantile(0.5)])
+    home.run(MIN_ACCURACY="0.3")
+    home.load(market)
+    run = home.run({"max_p_value": 0}, MIN_ACCURACY="0.3")
+    assert run.tasks["skip_deployment"] == "success"
+    # Nothing else speaks against it.
+    assert "Model not deployed: that it alone names " in chat[1]
+    assert "may be chance (McNemar: p = " in chat[1]
+    assert "MAX_P_VALUE 0)." in chat[1]
+
+
 def test_model_of_shuffled_labels_is_not_deployed(home, market) -> None:
     labelled = market["regime_label"] != ""
     shuffled = market.copy()

@@ -11,6 +11,7 @@ from ml.onnx_export import export_forest
 from ml.samples import Samples
 from ml.training import TrainingOptions, fit_forest
 
+EMBARGO = timedelta(hours=24)
 SCALES = np.geomspace(1e-3, 1e4, 22)
 
 
@@ -60,13 +61,14 @@ def provenance():
         "market.regime_snapshot_x",
         "f" * 32,
         datetime(2026, 11, 22, 2, tzinfo=UTC),
+        "c" * 40,
     )
 
 
 @pytest.fixture(scope="session")
 def build(options, provenance):
     def build_from(samples, options=options, provenance=provenance):
-        return build_candidate(samples, options, 0.2, timedelta(hours=24), provenance)
+        return build_candidate(samples, options, 0.2, EMBARGO, provenance)
 
     return build_from
 

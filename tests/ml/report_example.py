@@ -77,6 +77,7 @@ def example_metrics(deploy=True, deployed_at=None, judged=True, production=True)
         "trained_at": "2026-11-22T02:04:31+00:00",
         "deployed_at": deployed_at,
         "latency_ms": 0.083,
+        "git_commit": "c" * 40,
         "versions": {"python": "3.12.1", "numpy": "2.5.5", "onnx": "1.23.2"},
         "settings": {"trees": 200, "max_depth": 12, "holdout_fraction": 0.2, "embargo_hours": 24},
         "profile": {"rows": 4010, "features": {"atr_14": {"edges": [1.0], "counts": [2, 2]}}},
@@ -87,6 +88,9 @@ def comparison(rows, correct):
     return {
         "rows": rows,
         "left_out_rows": 0,
+        "both_right": correct - 88,
+        "candidate_correct": correct,
+        "production_correct": correct - 31,
         "candidate_accuracy": correct / rows,
         "production_accuracy": (correct - 31) / rows,
         "only_candidate_right": 88,
@@ -115,10 +119,6 @@ def decision(deploy, pair, rows, correct):
         "holdout_samples": rows,
         "compared_samples": rows if pair else 0,
         "thresholds": {"min_accuracy": 0.65 if deploy else 0.8, "min_improvement": 0.0},
-        "evidence": {
-            "candidate_correct": correct if pair else 0,
-            "production_correct": correct - 31 if pair else None,
-        },
     }
 
 

@@ -71,6 +71,37 @@ def test_file_says_what_it_is(built):
     assert metadata["data_fingerprint"] == "f" * 32
     assert metadata["total_samples"] == "600"
     assert "onnxruntime" in json.loads(metadata["versions"])
+    assert metadata["git_commit"] == "c" * 40
+    assert metadata["seed"] == "42"
+    settings = json.loads(metadata["settings"])
+    assert settings["trees"] == 20
+    assert settings["embargo_hours"] == 24
+    assert "n_jobs" not in settings
+
+
+def test_numbers_of_the_holdout_stand_beside_those_of_simple_rules(built):
+    metrics = built.metrics
+    low, high = metrics["accuracy_interval"]
+
+    assert low <= metrics["test_accuracy"] <= high
+    assert metrics["baselines"]["most_frequent"] == metrics["majority_accuracy"]
+    assert metrics["baselines"]["last_label"] < 0.5 < metrics["test_accuracy"]
+    assert sum(row["samples"] for row in metrics["per_symbol"]) == metrics["holdout_samples"]
+    assert sum(row["samples"] for row in metrics["calibration_bins"]) == metrics["holdout_samples"]
+    assert 0 < metrics["log_loss"] < 1.95
+    assert 0 < metrics["latency_ms"] < 100
+    assert set(metrics["permutation_importances"]) == set(FEATURES)
+    assert [row["psi"] for row in metrics["drift"]] == sorted(
+        (row["psi"] for row in metrics["drift"]), reverse=True
+    )
+
+
+def test_file_that_answers_otherwise_than_the_forest_is_no_candidate(monkeypatch, samples, build):
+    """Thresholds rounded to the nearest float32 instead of down, as skl2onnx once did."""
+    monkeypatch.setattr("ml.onnx_export.float32_not_above", lambda values: values.astype("float32"))
+
+    with pytest.raises(ModelBroken, match="probabilities differ by more than 1e-05"):
+        build(samples)
 
 
 def test_candidate_of_another_run_on_the_same_data_has_the_same_bytes(
@@ -140,7 +171,7 @@ def test_same_model_again_is_kept_out(models_dir, samples, built):
     assert not decision.deploy
     assert "is not better than production's" in decision.reasons[0]
     assert "this very model is in production already" in decision.notes
-    assert decision.evidence.production_accuracy == decision.evidence.accuracy
+    assert decision.evidence.pairs.production_accuracy == decision.evidence.accuracy
 
 
 def test_better_model_replaces_a_worse_one(tmp_path, samples, make_samples, build, built):
@@ -153,12 +184,17 @@ def test_better_model_replaces_a_worse_one(tmp_path, samples, make_samples, buil
 
     assert decision.deploy
     kept = read_candidate(tmp_path, RUN).metrics
-    assert kept["production_accuracy"] == decision.evidence.production_accuracy < 0.5
+    assert kept["production_accuracy"] == decision.evidence.pairs.production_accuracy < 0.5
     assert kept["production_sha256"] == worse.sha256
+    pairs = kept["comparison"]
+    assert pairs["difference_interval"][0] > 0
+    assert pairs["p_value"] == decision.to_dict()["p_value"] < 1e-6
+    periods = kept["accuracy_over_time"]
+    assert all(row["production_accuracy"] < row["accuracy"] for row in periods)
     done = deploy_candidate(tmp_path, RUN, built.sha256, NOW)
     assert done.backup.endswith(worse.sha256[:8])
     metrics = json.loads((tmp_path / "regime_detector_metrics.json").read_text())
-    assert metrics["production_accuracy"] == decision.evidence.production_accuracy
+    assert metrics["production_accuracy"] == decision.evidence.pairs.production_accuracy
     assert metrics["deployed_at"] == "2026-11-22T02:15:00+00:00"
 
 

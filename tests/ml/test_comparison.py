@@ -1,5 +1,7 @@
 """Both models are scored on the same rows, and rows production has seen leave."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -35,12 +37,12 @@ def window(samples, first, last):
 
 
 def test_without_production_only_the_candidate_is_counted(compare, holdout, model):
-    evidence = compare(None)
+    evidence = compare(None).evidence
     named, _ = score(load_model(model), holdout.features)
 
     assert evidence.correct == int((named == holdout.labels).sum())
     assert evidence.majority_correct == int((holdout.labels == 2).sum())
-    assert evidence.production_correct is None
+    assert evidence.pairs is None
     assert evidence.production_problem is None
 
 
@@ -49,33 +51,33 @@ def test_production_that_has_not_seen_the_holdout_is_compared_on_all_rows(
 ):
     old = {"train_start": "2025-01-01T00:00:00+00:00", "train_end": "2025-06-01T00:00:00+00:00"}
     file = export_forest(other_forest, old)
-    evidence = compare(file)
+    evidence = compare(file).evidence
 
-    assert evidence.compared_samples == len(holdout)
-    assert evidence.candidate_correct == evidence.correct
+    assert evidence.pairs.rows == len(holdout)
+    assert evidence.pairs.candidate_correct == evidence.correct
     expected = other_forest.predict(holdout.features) == holdout.labels
-    assert evidence.production_correct == int(expected.sum())
-    assert evidence.production_correct < evidence.correct
+    assert evidence.pairs.production_correct == int(expected.sum())
+    assert evidence.pairs.production_correct < evidence.correct
     assert evidence.notes == ()
 
 
 def test_rows_of_productions_training_time_leave_for_both(compare, holdout, other_forest, model):
-    evidence = compare(export_forest(other_forest, window(holdout, 0, 99)))
+    evidence = compare(export_forest(other_forest, window(holdout, 0, 99))).evidence
     left = holdout.rows(slice(100, 200))
     named, _ = score(load_model(model), left.features)
 
     assert evidence.holdout_samples == 200
-    assert evidence.compared_samples == 100
-    assert evidence.candidate_correct == int((named == left.labels).sum())
+    assert evidence.pairs.rows == 100
+    assert evidence.pairs.candidate_correct == int((named == left.labels).sum())
     right = other_forest.predict(left.features) == left.labels
-    assert evidence.production_correct == int(right.sum())
+    assert evidence.pairs.production_correct == int(right.sum())
     assert "the 100 holdout rows of that time left the comparison" in evidence.notes[0]
 
 
 def test_rows_stay_when_too_few_would_be_left_and_the_notes_say_so(compare, holdout, other_forest):
-    evidence = compare(export_forest(other_forest, window(holdout, 0, 185)))
+    evidence = compare(export_forest(other_forest, window(holdout, 0, 185))).evidence
 
-    assert evidence.compared_samples == 200
+    assert evidence.pairs.rows == 200
     assert "could not leave the comparison" in evidence.notes[0]
 
 
@@ -83,9 +85,9 @@ def test_rows_stay_when_too_few_would_be_left_and_the_notes_say_so(compare, hold
     "metadata", [{}, {"train_start": "2025-01-01"}, {"train_start": "last", "train_end": "week"}]
 )
 def test_production_that_does_not_say_when_it_was_trained_is_noted(compare, other_forest, metadata):
-    evidence = compare(export_forest(other_forest, metadata))
+    evidence = compare(export_forest(other_forest, metadata)).evidence
 
-    assert evidence.compared_samples == 200
+    assert evidence.pairs.rows == 200
     assert "does not say what it was trained on" in evidence.notes[0]
 
 
@@ -96,19 +98,50 @@ def test_window_in_another_time_zone_is_read_as_utc(compare, holdout, other_fore
     }
     # 02:30 in +02:00 is 00:30 UTC: only the two rows of midnight lie before it.
     assert np.count_nonzero(holdout.timestamps <= np.datetime64("2026-01-01T00:30:00")) == 2
-    assert compare(export_forest(other_forest, metadata)).compared_samples == 198
+    assert compare(export_forest(other_forest, metadata)).evidence.pairs.rows == 198
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model"])
 def test_production_that_does_not_open_is_evidence_not_an_error(compare, content):
-    evidence = compare(content)
+    evidence = compare(content).evidence
 
-    assert evidence.production_correct is None
+    assert evidence.pairs is None
     assert evidence.production_problem.startswith("The production model is broken")
     assert evidence.correct > 0
 
 
 def test_production_with_another_signature_is_evidence_not_an_error(compare, model):
-    evidence = compare(model.replace(b"probabilities", b"probabilitiez"))
+    evidence = compare(model.replace(b"probabilities", b"probabilitiez")).evidence
 
     assert "probabilitiez" in evidence.production_problem
+
+
+def test_comparison_counts_each_row_once_and_brackets_the_difference(
+    compare, holdout, other_forest, model
+):
+    found = compare(export_forest(other_forest, window(holdout, 0, 99)))
+    pairs, told = found.evidence.pairs, found.to_dict()
+    left = holdout.rows(slice(100, 200))
+    named = score(load_model(model), left.features)[0] == left.labels
+    other = other_forest.predict(left.features) == left.labels
+
+    assert pairs.only_candidate_right == int((named & ~other).sum())
+    assert pairs.only_production_right == int((other & ~named).sum())
+    assert (told["rows"], told["left_out_rows"]) == (100, 100)
+    low, high = told["difference_interval"]
+    assert low < told["difference"] < high
+    assert low > 0
+    assert told["p_value"] < 1e-6
+    json.dumps(told, allow_nan=False)
+
+
+def test_comparison_with_a_copy_of_itself_differs_by_nothing(compare, model):
+    told = compare(model).to_dict()
+
+    assert told["difference"] == 0
+    assert told["difference_interval"] == [0, 0]
+    assert told["p_value"] == 1
+
+
+def test_comparison_with_nothing_is_nothing(compare):
+    assert compare(None).to_dict() is None

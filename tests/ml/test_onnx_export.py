@@ -14,14 +14,18 @@ from skl2onnx.common.data_types import DoubleTensorType
 from skl2onnx.sklapi import CastTransformer
 from sklearn.pipeline import make_pipeline
 
-from ml.onnx_export import export_forest, float32_not_above
+from ml.acceptance import accept_file
+from ml.inputs import forest_inputs
+from ml.onnx_export import export_forest, float32_not_above, with_metadata
 from ml.onnx_model import check_contract, load_model, read_metadata, score
-from ml.parity import check_parity, threshold_rows
+from ml.parity import threshold_rows
 from ml.training import fit_forest
 
 EXPORT_IN_A_NEW_PROCESS = """
 import hashlib, sys
 import numpy as np
+from ml.acceptance import accept_file
+from ml.inputs import forest_inputs
 from ml.onnx_export import export_forest
 from ml.training import TrainingOptions, fit_forest
 
@@ -70,6 +74,12 @@ def test_file_exported_with_another_hash_seed_and_more_threads_has_the_same_byte
     assert digest(hash_seed=1, n_jobs=1) == digest(hash_seed=2, n_jobs=2)
 
 
+def test_metadata_written_later_give_the_same_bytes(forest):
+    metadata = {"b": "2", "a": "1"}
+
+    assert with_metadata(export_forest(forest), metadata) == export_forest(forest, metadata)
+
+
 def test_metadata_come_back_from_the_file(forest):
     file = export_forest(forest, {"data_fingerprint": "abc", "versions": '{"x": 1}'})
 
@@ -86,22 +96,22 @@ def test_probabilities_of_each_row_sum_to_one(model, samples):
 def test_absent_regimes_have_probability_exactly_zero(make_samples, options, regimes):
     few = make_samples(200, regimes=regimes)
     forest = fit_forest(few.features, few.labels, options)
-    file = export_forest(forest, {})
+    file = export_forest(forest)
     labels, probabilities = score(load_model(file), few.features)
 
     absent = [index for index in range(7) if index not in regimes]
     assert (probabilities[:, absent] == 0.0).all()
     assert set(labels) <= set(regimes)
     np.testing.assert_array_equal(labels, forest.predict(few.features))
-    check_parity(forest, file, few.features)
+    accept_file(file, forest, few.features)
 
 
 def test_trees_that_are_a_single_leaf_are_exported(samples, options):
     forest = fit_forest(samples.features, samples.labels, replace(options, min_samples_leaf=400))
-    file = export_forest(forest, {})
+    file = export_forest(forest)
 
-    assert {estimator.tree_.node_count for estimator in forest.estimators_} == {1}
-    check_parity(forest, file, samples.features)
+    assert {estimator.tree_.node_count for estimator in forest[-1].estimators_} == {1}
+    accept_file(file, forest, samples.features)
 
 
 def test_missing_values_take_the_direction_of_the_forest(forest, model, samples):
@@ -117,17 +127,18 @@ def test_missing_values_take_the_direction_of_the_forest(forest, model, samples)
 @pytest.mark.filterwarnings("ignore:Pass dtype:FutureWarning")
 def test_file_agrees_with_skl2onnx_also_on_the_thresholds(forest, model, samples):
     rows = np.concatenate([samples.features, threshold_rows(forest, samples.features)])
-    pipeline = make_pipeline(CastTransformer(np.float32), forest)
+    inputs = forest_inputs(rows)
+    pipeline = make_pipeline(CastTransformer(np.float32), forest[-1])
     reference = to_onnx(
         pipeline,
-        initial_types=[("input", DoubleTensorType([None, 22]))],
+        initial_types=[("input", DoubleTensorType([None, inputs.shape[1]]))],
         target_opset={"": 17, "ai.onnx.ml": 3},
         options={"zipmap": False},
     )
     session = onnxruntime.InferenceSession(
         reference.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    expected_labels, expected = session.run(None, {"input": rows})
+    expected_labels, expected = session.run(None, {"input": inputs.astype(np.float64)})
     labels, probabilities = score(load_model(model), rows)
 
     np.testing.assert_array_equal(labels, expected_labels)

@@ -44,6 +44,7 @@ def test_rows_of_a_mask_keeps_rows_together(samples):
         ("timestamps", lambda a: np.full_like(a, "NaT"), "without a timestamp"),
         ("symbols", lambda a: a[::-1], "not sorted"),
         ("symbols", lambda a: a[1:], "symbols are object"),
+        ("symbols", lambda a: np.full_like(a, "BTC"), "two samples of one timestamp"),
     ],
 )
 def test_samples_that_are_not_so_are_refused(samples, field, change, words):

@@ -17,6 +17,7 @@ def test_read_settings_with_nothing_set_gives_the_contract_defaults() -> None:
     assert (settings.min_accuracy, settings.min_improvement) == (0.65, 0.0)
     assert (settings.holdout_fraction, settings.embargo) == (0.2, timedelta(hours=24))
     assert settings.max_label_age_days is None
+    assert settings.max_p_value is None
     assert settings.models_dir == REPOSITORY / "models"
     assert settings.data_docs_dir == REPOSITORY / "data_docs"
     assert settings.snapshot_database is None
@@ -50,6 +51,8 @@ def test_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> No
         ("MIN_LABELED_SAMPLES", "300.5"),
         ("MIN_LABELED_SAMPLES", "-1"),
         ("MIN_IMPROVEMENT", "inf"),
+        ("MAX_P_VALUE", "5%"),
+        ("MAX_P_VALUE", "5"),
         ("HOLDOUT_FRACTION", "0"),
         ("EMBARGO_HOURS", "one day"),
         ("MAX_LABEL_AGE_DAYS", "-3"),

@@ -1,0 +1,158 @@
+"""Examines an exported file as the application will use it, before it becomes a candidate.
+
+A process of its own opens the file from disk, asks it for one row and for many, and compares the
+answers with the forest's. onnxruntime 1.26.0 got Random Forests wrong; the next such thing, and a
+file that takes its process down with it, are to stop here.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from onnxruntime import InferenceSession
+
+from ml.contract import FEATURES
+from ml.errors import ModelBroken
+from ml.onnx_model import check_contract, load_model, score
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+TOLERANCE: Final = 1e-5
+_NAME: Final = "exported model"
+_REMEDY: Final = "keep the run's log and report it; another onnxruntime version may compute rightly"
+_REPOSITORY: Final = Path(__file__).resolve().parent.parent
+_SECONDS: Final = 900
+_SINGLE_ROWS: Final = 20
+_TIMED_ROWS: Final = 200
+_BEYOND_FLOAT32: Final = (1e39, 1.7e308)
+
+
+def accept_file(model: bytes, forest: "Pipeline", X: NDArray[np.floating[Any]]) -> float:
+    """Has a fresh process examine a file.
+
+    Labels must be equal, and probabilities within 1e-5, on every row of X, on rows made of the
+    forest's own thresholds, and on very large and tiny ones. Where the forest's two best regimes
+    are that close to each other, either may be named: the last bit of a sum decides there.
+
+    Args:
+        model: the exported file.
+        forest: what was exported.
+        X: `[n, 22]` real rows, such as the holdout.
+
+    Returns:
+        Milliseconds one row takes, the median of 200.
+
+    Raises:
+        ModelBroken: naming what differed.
+        subprocess.TimeoutExpired: if the process takes longer than a quarter of an hour.
+    """
+    from ml.parity import forest_probabilities, probe_rows  # noqa: PLC0415 - the child needs none
+
+    rows = probe_rows(forest, X)
+    with tempfile.TemporaryDirectory(prefix="acceptance-") as folder:
+        Path(folder, "model.onnx").write_bytes(model)
+        expected = forest_probabilities(forest, rows)
+        np.savez(Path(folder, "rows.npz"), rows=rows, expected=expected)
+        done = subprocess.run(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "ml.acceptance", folder],
+            cwd=_REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1][:300]
+        problem = f"a fresh process that opens it ends with code {done.returncode}: {said}"
+        raise ModelBroken(_NAME, (problem,), _REMEDY)
+    found = json.loads(done.stdout)
+    if found["problems"]:
+        raise ModelBroken(_NAME, tuple(found["problems"]), _REMEDY)
+    return float(found["latency_ms"])
+
+
+def examine(
+    model: Path, rows: NDArray[np.float64], expected: NDArray[np.float64]
+) -> dict[str, Any]:
+    """Opens a file and asks it everything.
+
+    Args:
+        model: path of the file.
+        rows: `[n, 22]`.
+        expected: the forest's probabilities `[n, 7]`.
+
+    Returns:
+        `problems`, a list of texts, and `latency_ms` of one row.
+    """
+    try:
+        session = load_model(model, _NAME)
+        check_contract(session, _NAME)
+        problems = _problems(session, rows, expected)
+        return {"problems": problems, "latency_ms": None if problems else _latency(session, rows)}
+    except ModelBroken as broken:
+        return {"problems": list(broken.problems), "latency_ms": None}
+
+
+def differences(
+    expected: NDArray[np.float64], labels: NDArray[np.int64], probabilities: NDArray[np.float64]
+) -> list[str]:
+    """What a file's answers `[n]` and `[n, 7]` have else than the forest's `[n, 7]`; in words."""
+    named = np.take_along_axis(expected, labels[:, None], axis=1)[:, 0]
+    absent = (probabilities != 0) & ~expected.any(axis=0)
+    found = {
+        f"probabilities differ by more than {TOLERANCE:g}": np.abs(expected - probabilities).max(
+            axis=1
+        )
+        > TOLERANCE,
+        "labels differ": named < expected.max(axis=1) - TOLERANCE,
+        "an unseen regime has a probability": absent.any(axis=1),
+        "probabilities do not sum to 1": np.abs(probabilities.sum(axis=1) - 1) > 1e-9,
+    }
+    return [
+        f"{what} in {np.count_nonzero(rows)} of {len(rows)} rows"
+        for what, rows in found.items()
+        if rows.any()
+    ]
+
+
+def _problems(
+    session: InferenceSession, rows: NDArray[np.float64], expected: NDArray[np.float64]
+) -> list[str]:
+    labels, probabilities = score(session, rows, _NAME)
+    problems = differences(expected, labels, probabilities)
+    for k in range(min(_SINGLE_ROWS, len(rows))):
+        label, shares = score(session, rows[k : k + 1], _NAME)
+        if label[0] != labels[k] or not np.array_equal(shares[0], probabilities[k]):
+            problems.append(f"row {k} alone has another answer than among {len(rows)} rows")
+    sizes = np.array([sign * size for size in _BEYOND_FLOAT32 for sign in (1, -1)])
+    # It must answer; scikit-learn refuses such rows, so there is nothing to compare with.
+    score(session, np.tile(sizes[:, None], len(FEATURES)), _NAME)
+    return problems
+
+
+def _latency(session: InferenceSession, rows: NDArray[np.float64]) -> float:
+    taken = []
+    for k in range(_TIMED_ROWS):
+        row = rows[k % len(rows)][None, :]
+        start = time.perf_counter()
+        session.run(None, {session.get_inputs()[0].name: row})
+        taken.append(time.perf_counter() - start)
+    return 1000 * statistics.median(taken)
+
+
+def _main(folder: Path) -> None:
+    with np.load(folder / "rows.npz") as given:
+        found = examine(folder / "model.onnx", given["rows"], given["expected"])
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    _main(Path(sys.argv[1]))

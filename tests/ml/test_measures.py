@@ -1,0 +1,155 @@
+"""Confidence, baselines, slices, importances and drift are what they say."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score
+
+from ml.baselines import baseline_accuracies
+from ml.confidence import measure_confidence
+from ml.contract import FEATURES
+from ml.drift import drift_since
+from ml.importance import impurity_importances, permutation_importances
+from ml.onnx_export import export_forest
+from ml.onnx_model import load_model
+from ml.profile import profile_of
+from ml.samples import Samples
+from ml.slices import accuracy_by_symbol, accuracy_over_time
+from ml.training import fit_forest
+
+
+def shares(rows, sure):
+    """Probabilities that give `sure` to the first regime and the rest to the second."""
+    return np.tile([sure, 1 - sure, 0, 0, 0, 0, 0], (rows, 1))
+
+
+def test_calibration_error_of_a_model_as_sure_as_it_is_right_is_zero():
+    truth = np.array([0] * 8 + [1] * 2)
+    measured = measure_confidence(truth, shares(10, 0.8))
+
+    assert measured.calibration_error == pytest.approx(0)
+    assert [b.samples for b in measured.bins] == [10]
+    assert measured.log_loss == pytest.approx(-(0.8 * np.log(0.8) + 0.2 * np.log(0.2)))
+
+
+def test_calibration_error_of_a_model_too_sure_is_the_distance():
+    measured = measure_confidence(np.array([0, 1]), shares(2, 0.9))
+
+    assert measured.calibration_error == pytest.approx(0.4)
+
+
+def test_log_loss_of_a_true_regime_held_impossible_is_finite():
+    measured = measure_confidence(np.array([6]), shares(1, 0.6))
+
+    assert 30 < measured.log_loss < 40
+
+
+def test_calibration_bins_hold_every_row_also_those_quite_sure():
+    rng = np.random.default_rng(0)
+    probabilities = np.concatenate([rng.dirichlet(np.ones(7), 500), np.eye(7)])
+    measured = measure_confidence(rng.integers(0, 7, 507), probabilities)
+
+    assert sum(b.samples for b in measured.bins) == 507
+    confidences = [b.confidence for b in measured.bins]
+    assert confidences == sorted(confidences)
+
+
+def tiny(labels, symbols, moments):
+    return Samples(
+        np.zeros((len(labels), 22), np.float32),
+        np.array(labels, np.uint8),
+        np.datetime64("2026-01-01T00:00:00", "s") + np.array(moments) * np.timedelta64(3600, "s"),
+        np.array(symbols, object),
+    )
+
+
+def test_baselines_are_those_of_a_person_who_sees_labels_only():
+    samples = tiny(
+        labels=[2, 2, 2, 1, 1, 1, 2, 1, 1],
+        symbols=["A", "B", "A", "B", "A", "A", "B", "A", "C"],
+        moments=[0, 0, 1, 1, 2, 3, 3, 4, 4],
+    )
+    # Holdout from moment 2: A 1 after 2, A 1 after 1, B 2 after 1, A 1 after 1, C 1 after nothing.
+    found = baseline_accuracies(samples, slice(0, 4), slice(4, 9))
+
+    assert found == {"most_frequent": 1 / 5, "last_label": 2 / 5}
+
+
+def test_slices_by_symbol_agree_with_sklearn(samples):
+    named = np.roll(samples.labels, 1)
+    right = named == samples.labels
+    found = accuracy_by_symbol(samples.symbols, right)
+
+    assert sum(row["samples"] for row in found) == len(samples)
+    for row in found:
+        mine = samples.symbols == row["symbol"]
+        assert row["accuracy"] == accuracy_score(samples.labels[mine], named[mine])
+
+
+def test_periods_hold_every_row_once_and_add_up(samples):
+    right = np.random.default_rng(0).random(len(samples)) < 0.7
+    periods = accuracy_over_time(samples, right)
+
+    assert len(periods) == 12
+    assert sum(row["samples"] for row in periods) == len(samples)
+    correct = sum(row["samples"] * row["accuracy"] for row in periods)
+    assert correct == pytest.approx(right.sum())
+    assert all(a["end"] < b["start"] for a, b in pairwise(periods))
+    assert {row["production_accuracy"] for row in periods} == {None}
+
+
+def test_period_in_which_production_saw_all_rows_has_no_number_of_it(samples):
+    right = np.ones(len(samples), bool)
+    compared = samples.timestamps >= samples.timestamps[300]
+    periods = accuracy_over_time(samples, right, compared, ~right)
+
+    assert periods[0]["production_accuracy"] is None
+    assert periods[-1]["production_accuracy"] == 0
+
+
+def test_period_of_one_moment_is_one(samples):
+    assert len(accuracy_over_time(samples.rows(slice(0, 2)), np.ones(2, bool))) == 1
+
+
+@pytest.fixture(scope="module")
+def two_features(samples, options):
+    """A forest that can see adx alone, and one that sees nothing."""
+    features = np.zeros_like(samples.features)
+    features[:, FEATURES.index("adx")] = samples.labels
+    only_adx = Samples(features, samples.labels, samples.timestamps, samples.symbols)
+    return only_adx, fit_forest(features, samples.labels, options)
+
+
+def test_importances_name_the_feature_that_decides(two_features):
+    samples, forest = two_features
+    session = load_model(export_forest(forest))
+    lost = permutation_importances(session, samples)
+
+    assert next(iter(lost)) == "adx"
+    assert lost["adx"] > 0.3
+    assert all(lost[name] == 0 for name in FEATURES if name != "adx")
+    assert set(lost) == set(impurity_importances(forest)) == set(FEATURES)
+    assert impurity_importances(forest)["adx"] == pytest.approx(1)
+
+
+def test_importances_are_repeatable(model, samples):
+    session = load_model(model)
+
+    assert permutation_importances(session, samples) == permutation_importances(session, samples)
+
+
+def test_drift_of_the_same_rows_is_none_and_of_a_moved_feature_is_first(samples):
+    profile = profile_of(samples)
+    still = drift_since(profile, samples)
+    moved = samples.features.copy()
+    moved[:, FEATURES.index("funding_rate")] *= -1
+    moved[:, FEATURES.index("funding_rate")] += 5 * moved.std()
+    later = drift_since(
+        profile, Samples(moved, samples.labels, samples.timestamps, samples.symbols)
+    )
+
+    assert {row["psi"] for row in still} == {0.0}
+    assert later[0]["feature"] == "funding_rate"
+    assert later[0]["psi"] > 1
+    assert {row["psi"] for row in later[1:]} == {0.0}
