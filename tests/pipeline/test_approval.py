@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from ml.evidence import Evidence
+from ml.evidence import Evidence, Pairs
 from ml.promotion import Decision, PromotionThresholds, decide
 from pipeline import approval, outcome
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 BETTER = decide(
-    Evidence(812, 637, 250, 800, 630, 600, notes=("12 rows left",)), PromotionThresholds()
+    Evidence(812, 637, 250, Pairs(800, 580, 50, 20), notes=("12 rows left",)), PromotionThresholds()
 )
 BETTER_NUMBERS = "accuracy 78.75% is better than production's 75.00% on the same 800 rows"
 FIRST = decide(Evidence(812, 637, 250), PromotionThresholds())
