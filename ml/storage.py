@@ -141,11 +141,13 @@ class Folder:
             wait_for_lock(
                 lambda: _take(descriptor), lambda: os.pread(descriptor, 200, 0).decode(), str(path)
             )
-            with _explained(path):
-                os.pwrite(descriptor, holder().encode(), 0)
-                self._sweep()
-            yield
-            os.ftruncate(descriptor, 0)
+            try:
+                with _explained(path):
+                    os.pwrite(descriptor, holder().encode(), 0)
+                    self._sweep()
+                yield
+            finally:
+                os.ftruncate(descriptor, 0)
         finally:
             os.close(descriptor)
 

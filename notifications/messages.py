@@ -4,64 +4,26 @@ The first lines of every message are fixed by the project's contract; details an
 them. Nothing here sends, reads a setting or knows a chat service: `notifications.sender` does that.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC
-from typing import Literal
+from collections.abc import Iterable
+from datetime import UTC, datetime
 
-from notifications.facts import FailedRule, FailedTask, RegimeCount, RejectedData, TrainingFacts
-from notifications.layout import bullets, in_sentence, one_line, within
+from notifications.facts import (
+    FailedRule,
+    FailedTask,
+    RegimeCount,
+    RejectedData,
+    RollbackFacts,
+    TrainingFacts,
+)
+from notifications.layout import bullets, in_sentence, one_line
+from notifications.message import Links, Message
 
 COMPLETE_TITLE = "🎯 Regime Detection Model Training Complete"
-FAILED_TITLE = "❌ Regime Detection Model Training Failed"
+FAILED_TITLE = "❌ Regime Detection Model {work} Failed"
+AWAITED_TITLE = "✋ Regime Detection Model Awaits Approval"
+ROLLED_BACK_TITLE = "⏪ Regime Detection Model Rolled Back"
 _READ_THE_LOG = "Please read the task's log, remove the cause and retry."
 _LONGEST_VALUE = 120
-
-Kind = Literal["deployed", "not_deployed", "data_rejected", "task_failed"]
-Links = Mapping[str, str | None]
-
-
-@dataclass(frozen=True)
-class Message:
-    """A message in three blocks, so that a chat's length limit costs details and never links.
-
-    Attributes:
-        kind: Which event is told; the sender picks a colour by it.
-        title: First line.
-        lead: Lines fixed by the contract, below the title.
-        details: Further lines of use.
-        links: One `name: URL` a line.
-    """
-
-    kind: Kind
-    title: str
-    lead: tuple[str, ...]
-    details: tuple[str, ...] = ()
-    links: tuple[str, ...] = ()
-
-    @property
-    def body(self) -> str:
-        """Everything below the title."""
-        blocks = (self.lead, self.details, self.links)
-        return "\n\n".join("\n".join(block) for block in blocks if block)
-
-    @property
-    def text(self) -> str:
-        """The full plain text.
-
-        >>> print(Message("deployed", "Done", ("It works.",), links=("Run: http://x",)).text)
-        Done
-        <BLANKLINE>
-        It works.
-        <BLANKLINE>
-        Run: http://x
-        """
-        return f"{self.title}\n\n{self.body}"
-
-    def within(self, limit: int) -> str:
-        """The text in at most `limit` UTF-16 units (how chats count), details cut first."""
-        lead = "\n".join((self.title, "", *self.lead))
-        return within(lead, self.details, "\n".join(self.links), limit)
 
 
 def deployed(facts: TrainingFacts, links: Links | None = None) -> Message:
@@ -86,6 +48,36 @@ def not_deployed(facts: TrainingFacts, links: Links | None = None) -> Message:
     )
 
 
+def approval_awaited(facts: TrainingFacts, until: datetime, links: Links | None = None) -> Message:
+    """Tells that a model is good enough and waits for a person's yes until a moment."""
+    lead = (
+        *_numbers(facts),
+        f"⏳ Answer by: {_utc(until)}",
+        "",
+        "Please approve or reject it in Airflow.",
+        "Without an answer, production keeps its model.",
+    )
+    details = (*_training_details(facts), *bullets(facts.reasons))
+    return Message("approval_awaited", AWAITED_TITLE, lead, details, _link_lines(links))
+
+
+def rolled_back(facts: RollbackFacts, links: Links | None = None) -> Message:
+    """Tells which former model is in production again, and where the one it replaced is kept."""
+    model = f"The model of run {one_line(facts.run_id)} (SHA-256 {facts.sha256[:12]}…)"
+    lead = (
+        "✅ Status: SUCCESS",
+        f"📊 Test Accuracy: {_accuracy(facts.accuracy)}",
+        f"🕐 Completed: {_utc(facts.completed)}",
+        "",
+        *(
+            (f"{model} is in production again.", "Application will use it on next restart.")
+            if facts.changed
+            else (f"{model} was in production already.", "Production model unchanged.")
+        ),
+    )
+    return Message("rolled_back", ROLLED_BACK_TITLE, lead, _replaced(facts), _link_lines(links))
+
+
 def data_rejected(facts: RejectedData, links: Links | None = None) -> Message:
     """Tells which rules the labelled data breaks and what must be labelled."""
     lead = (
@@ -98,7 +90,9 @@ def data_rejected(facts: RejectedData, links: Links | None = None) -> Message:
     failed = bullets(_rule_line(rule) for rule in facts.failed)
     regimes = bullets(_regime_line(count) for count in facts.regimes)
     details = (*_headed("Failed expectations:", failed), *_headed("Labels per regime:", regimes))
-    return Message("data_rejected", FAILED_TITLE, lead, details, _link_lines(links))
+    return Message(
+        "data_rejected", FAILED_TITLE.format(work="Training"), lead, details, _link_lines(links)
+    )
 
 
 def task_failed(facts: FailedTask, links: Links | None = None) -> Message:
@@ -118,18 +112,29 @@ def task_failed(facts: FailedTask, links: Links | None = None) -> Message:
         "",
         one_line(facts.remedy or "") or _READ_THE_LOG,
     )
-    return Message("task_failed", FAILED_TITLE, lead, links=_link_lines(links))
+    return Message(
+        "task_failed", FAILED_TITLE.format(work=facts.work), lead, links=_link_lines(links)
+    )
 
 
 def _training_head(facts: TrainingFacts) -> tuple[str, ...]:
-    when = facts.completed
-    when = when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
+    return ("✅ Status: SUCCESS", *_numbers(facts), f"🕐 Completed: {_utc(facts.completed)}")
+
+
+def _numbers(facts: TrainingFacts) -> tuple[str, ...]:
     return (
-        "✅ Status: SUCCESS",
         f"📊 Test Accuracy: {facts.test_accuracy:.1%}",
         f"📈 Training Samples: {facts.samples}",
-        f"🕐 Completed: {when:%Y-%m-%d %H:%M} UTC",
     )
+
+
+def _accuracy(share: float | None) -> str:
+    return "not known" if share is None else f"{share:.1%}"
+
+
+def _utc(moment: datetime) -> str:
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _training_details(facts: TrainingFacts) -> tuple[str, ...]:
@@ -142,6 +147,16 @@ def _training_details(facts: TrainingFacts) -> tuple[str, ...]:
         f"production {compared.production:.2%}."
     )
     return (*notes, line)
+
+
+def _replaced(facts: RollbackFacts) -> tuple[str, ...]:
+    if not (facts.changed and facts.kept):
+        return ()
+    run = one_line(facts.replaced_run_id or "that is not known")
+    accuracy = _accuracy(facts.replaced_accuracy)
+    return (
+        f"It replaced the model of run {run} (test accuracy {accuracy}), kept in {facts.kept}.",
+    )
 
 
 def _rule_line(failed: FailedRule) -> str:

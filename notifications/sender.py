@@ -13,13 +13,15 @@ from apprise import Apprise, AppriseAsset, AppriseResult, NotifyBase, NotifyForm
 
 from notifications.channels import Channels, Endpoint, Problem
 from notifications.layout import one_line
-from notifications.messages import Kind, Message
+from notifications.message import Kind, Message
 from notifications.redaction import maskable, redacted, silent_logs, token_pieces, watched_logs
 
 _SENDER_NAME = "Regime Detection"
 _COLOURS: dict[Kind, NotifyType] = {
     "deployed": NotifyType.SUCCESS,
     "not_deployed": NotifyType.WARNING,
+    "approval_awaited": NotifyType.INFO,
+    "rolled_back": NotifyType.WARNING,
     "data_rejected": NotifyType.FAILURE,
     "task_failed": NotifyType.FAILURE,
 }

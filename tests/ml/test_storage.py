@@ -321,7 +321,8 @@ def test_endpoint_that_does_not_answer_is_an_oserror():
 
 
 def test_lock_file_of_a_folder_is_empty_when_nobody_holds_it(tmp_path):
-    deploy(tmp_path, "one", b"one")
+    with pytest.raises(ModelBroken):
+        deploy_candidate(tmp_path, "nobody's", "0" * 64, NOW)
     with (tmp_path / LOCK).open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         assert lock.read() == b""
