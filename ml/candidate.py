@@ -112,6 +112,7 @@ def build_candidate(
     model = with_metadata(bare, onnx_metadata(metrics))
     metrics["latency_ms"] = accept_file(model, forest, holdout.features)
     metrics["model_sha256"] = hashlib.sha256(model).hexdigest()
+    metrics["forest_sha256"] = hashlib.sha256(bare).hexdigest()
     log.info("Exported %d bytes, which answer like the forest in another process", len(model))
     return BuiltCandidate(model, metrics, text_report(metrics), metrics["model_sha256"])
 

@@ -81,6 +81,15 @@ def test_repeat_of_a_run_takes_its_settings_and_says_same_bytes(trained, run):
     assert f"Same bytes as {trained.folder}" in out
 
 
+def test_repeat_by_other_code_says_that_the_forest_is_the_same(trained, run, monkeypatch):
+    monkeypatch.setattr("ml.__main__.source_commit", lambda: "d" * 40)
+    code, out, _ = run("train", "--repeat", FIRST, "--n-jobs", "2")
+
+    assert code == 1
+    assert "Same forest as candidates/" in out and "OTHER METADATA" in out
+    assert f"git commit {trained.metrics['git_commit']} -> {'d' * 40}" in out
+
+
 def test_repeat_of_a_tampered_model_is_refused(trained, run, tmp_path):
     (tmp_path / "models" / trained.folder / "model.onnx").write_bytes(b"other")
     code, _, err = run("train", "--repeat", FIRST)
