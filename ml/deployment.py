@@ -9,7 +9,7 @@ finished by the next change.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ml.errors import ModelBroken, ModelError
@@ -37,6 +37,7 @@ Check = Callable[[bytes, str], None]
 """Takes a model and its name; raises if it must not be deployed."""
 
 _ROOM_FOR_METRICS: Final = 2_000_000
+_STAMP: Final = "%Y-%m-%dT%H%M%SZ"
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def deploy_candidate(
         require_same(name, expected_sha256, candidate.sha256)
         check(candidate.model, name)
         told = candidate.metrics | {"deployed_at": _iso(deployed_at)}
-        files = {METRICS_FILE: as_json(told), **report_pages(told)}
+        # Drawn before production changes; the metrics last, so that a retry writes all of them.
+        files = {**report_pages(told), METRICS_FILE: as_json(told)}
         pair = Production(candidate.model, candidate.sha256, candidate.metrics)
         done = _put(store, current, pair, deployed_at, check)
         if candidate.metrics.get("deployed_at") is None:
@@ -129,7 +131,7 @@ def _changing(store: Store, now: datetime) -> Iterator[Production | None]:
     with store.locked():
         current = read_production(store)
         if current and current.metrics is None:
-            found = metrics_of_model(store, current)
+            found = metrics_of_model(store, current, store.read(PRODUCTION_METRICS))
             if found:
                 found = {**found, "deployed_at": found.get("deployed_at") or _iso(now)}
                 store.write(PRODUCTION_METRICS, as_json(found))
@@ -177,10 +179,16 @@ def _back_up(store: Store, current: Production | None, now: datetime) -> str | N
     metrics = store.read(PRODUCTION_METRICS)
     if metrics is not None:
         files[PRODUCTION_METRICS] = metrics
-    name = f"{now.astimezone(UTC):%Y-%m-%dT%H%M%SZ}_{current.sha256[:8]}"
+    names = backup_names(store)
+    stamp = f"{now.astimezone(UTC):{_STAMP}}"
+    if names and names[-1][: len(stamp)] >= stamp:
+        # Two changes within a second, or a clock that went back: the order of names must hold.
+        newest = datetime.strptime(names[-1][: len(stamp)], _STAMP).replace(tzinfo=UTC)
+        stamp = f"{newest + timedelta(seconds=1):{_STAMP}}"
+    name = f"{stamp}_{current.sha256[:8]}"
     store.write_folder(f"backups/{name}", files)
-    for former in backup_names(store):
-        if former != name and former.endswith(current.sha256[:8]):
+    for former in names:
+        if former.endswith(current.sha256[:8]):
             store.remove_folder(f"backups/{former}")
     prune(store, "backups", protected=f"backups/{name}")
     return f"backups/{name}"

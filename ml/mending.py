@@ -8,19 +8,23 @@ from typing import Any
 
 from ml.errors import ModelBroken
 from ml.onnx_model import load_model, read_metadata
-from ml.registry import METRICS_FILE, PRODUCTION_METRICS, Production, read_metrics_of
+from ml.registry import METRICS_FILE, PRODUCTION_METRICS, Production, parsed, read_metrics_of
 from ml.storage import Store
 
 _NUMBERS = ("total_samples", "train_samples", "holdout_samples", "class_counts")
 _TEXTS = ("data_fingerprint", "train_start", "train_end", "holdout_start", "holdout_end")
 
 
-def metrics_of_model(store: Store, model: Production) -> dict[str, Any] | None:
+def metrics_of_model(
+    store: Store, model: Production, beside: bytes | None = None
+) -> dict[str, Any] | None:
     """Looks where a model's metrics may be kept, newest first, and else into the file itself.
 
     Args:
         store: the models.
         model: whose metrics.
+        beside: content of the metrics file that stands beside it, and is not its own. If it speaks
+            of the same data, the model was damaged and not replaced, so its own word is not taken.
 
     Returns:
         The metrics of a candidate or a backup with this digest; or what the file's metadata say of
@@ -31,7 +35,10 @@ def metrics_of_model(store: Store, model: Production) -> dict[str, Any] | None:
             metrics = read_metrics_of(store, f"{parent}/{folder}/{name}", model.sha256)
             if metrics and metrics.get("model_sha256") == model.sha256:
                 return metrics
-    return _told_by_the_file(model)
+    told = _told_by_the_file(model)
+    if told and told["data_fingerprint"] == (parsed(beside) or {}).get("data_fingerprint"):
+        return None
+    return told
 
 
 def _told_by_the_file(model: Production) -> dict[str, Any] | None:

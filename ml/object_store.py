@@ -21,6 +21,8 @@ from fsspec import AbstractFileSystem
 
 from ml.storage import LOCK, TEMPORARY, Check, holder, wait_for_lock
 
+SCHEMES: Final = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")
+"""Those where an object appears whole or not at all; FTP and its like show half a file."""
 _BUCKETS: Final = frozenset({"s3", "s3a", "gs", "gcs"})
 _LEASE: Final = timedelta(minutes=15)
 """A lock is nobody's after this: its process was killed, for a change takes seconds."""
@@ -49,6 +51,8 @@ class ObjectStore:
         Raises:
             ValueError: if no file system is known for it.
         """
+        if url.partition("://")[0] not in SCHEMES:
+            raise ValueError(f"{url} is none of {', '.join(SCHEMES)}")
         try:
             fs, root = fsspec.url_to_fs(url)
         except ImportError as missing:

@@ -89,7 +89,7 @@ def read_candidate(models_dir: ModelsDir, run_id: str) -> Candidate:
     folder, store = candidate_folder(run_id), open_store(models_dir)
     name = f"candidate of run {run_id} in {store.where(folder)}"
     model = store.read(f"{folder}/{MODEL_FILE}")
-    metrics = _parsed(store.read(f"{folder}/{METRICS_FILE}"))
+    metrics = parsed(store.read(f"{folder}/{METRICS_FILE}"))
     if model is None or metrics is None:
         raise ModelBroken(name, ("its model or its metrics are missing or unreadable",), _RUN_AGAIN)
     sha256 = hashlib.sha256(model).hexdigest()
@@ -122,7 +122,7 @@ def read_production(models_dir: ModelsDir) -> Production | None:
 
 def read_metrics_of(store: Store, name: str, sha256: str) -> dict[str, Any] | None:
     """Reads metrics that speak of the model with this digest; None if they are another's."""
-    metrics = _parsed(store.read(name))
+    metrics = parsed(store.read(name))
     if metrics is None or metrics.get("model_sha256", sha256) != sha256:
         return None
     return metrics
@@ -173,7 +173,8 @@ def require_same(name: str, expected: str, found: str) -> None:
         raise ModelBroken(name, (problem,), _RUN_AGAIN)
 
 
-def _parsed(content: bytes | None) -> dict[str, Any] | None:
+def parsed(content: bytes | None) -> dict[str, Any] | None:
+    """Content of a metrics file; None if it is missing or unreadable."""
     try:
         metrics = json.loads(content or b"null")
     except ValueError:

@@ -119,8 +119,9 @@ class Folder:
     def remove_folder(self, name: str) -> None:
         """See `Store`."""
         path = self.root / name
-        with _explained(path):
-            shutil.rmtree(path)
+        # Gone from its place before its files are.
+        with _explained(path), _temporary_sibling(path) as former:
+            path.rename(former)
 
     def require_space(self, size: int) -> None:
         """See `Store`."""

@@ -150,6 +150,32 @@ def test_metrics_cut_short_are_mended_from_the_file_itself(store, deploy, live, 
     assert (kept["test_accuracy"], kept["total_samples"]) == (0.7, 300)
 
 
+def test_model_that_was_damaged_does_not_get_metrics_of_its_own(store, deploy, forest):
+    """Its metadata still speak of the data its metrics speak of."""
+    metadata = {
+        "metrics": json.dumps({"test_accuracy": 0.7}),
+        "class_counts": "{}",
+        **dict.fromkeys(("total_samples", "train_samples", "holdout_samples"), "300"),
+        **dict.fromkeys(("train_start", "train_end", "holdout_start", "holdout_end"), "2026"),
+        "data_fingerprint": example_metrics()["data_fingerprint"],
+    }
+    deploy("run1", export_forest(forest, metadata))
+    whole = store.read(METRICS)
+    store.write(MODEL, export_forest(forest, metadata | {"labels": "x"}))
+    done = deploy("run2", b"two", NOW + WEEK)
+
+    assert store.read(f"{done.backup}/{METRICS}") == whole
+
+
+def test_changes_within_a_second_keep_their_order(store, deploy):
+    for number in range(3):
+        deploy(f"run{number}", b"model %d" % number, NOW)
+    kept = [name.rpartition("_")[2] for name in backup_names(store)]
+
+    assert kept == [sha256(b"model %d" % number)[:8] for number in (0, 1)]
+    assert roll_back(store, NOW, check=anything).run_id == "run1"
+
+
 def test_metrics_of_which_nothing_is_known_stay_as_they_are(store, deploy):
     store.write(MODEL, b"of somebody else")
     store.write(METRICS, b"{")
@@ -327,5 +353,6 @@ def test_stores_are_found_by_their_address(tmp_path, store):
     assert open_store(store) is store
     assert open_store(str(tmp_path)) == open_store(tmp_path) == Folder(tmp_path)
     assert open_store("memory://models").where("x") == "memory://models/x"
-    with pytest.raises(ValueError, match="nowhere"):
-        open_store("nowhere://models")
+    for address in ("nowhere://models", "ftp://host/models"):
+        with pytest.raises(ValueError, match="is none of s3, "):
+            open_store(address)

@@ -73,7 +73,10 @@ def test_wrong_value_is_refused_with_name_value_and_range(
     assert caught.value.allowed in str(caught.value)
 
 
-@pytest.mark.parametrize("address", ["nowhere://models", "gs://bucket/models"])
+@pytest.mark.parametrize(
+    "address",
+    ["nowhere://models", "ftp://host/models", "gs://bucket/models", "s3://nobody@bucket/models"],
+)
 def test_models_dir_that_nothing_can_open_is_refused(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
