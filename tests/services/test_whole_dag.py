@@ -14,7 +14,7 @@ from tests.services.ways import Way
 pytestmark = pytest.mark.filterwarnings("default")
 
 SERVERS = pytest.mark.parametrize("way", ["native", "http"], indirect=True)
-OF_ONE_RUN = {"run_id", "snapshot_table", "trained_at", "deployed_at"}
+OF_ONE_RUN = {"run_id", "snapshot_table", "trained_at", "deployed_at", "latency_ms"}
 HomeAt = Callable[[Way], Home]
 
 
