@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import TriggerRule, dag, task
 
 from pipeline.alerts import links_of, tell_of_failed_run, tell_of_failed_task
+from pipeline.approval import APPROVAL_WAIT, REQUIRE_APPROVAL, ModelApproval, decision_of
+from pipeline.model_asset import MODEL
 from pipeline.retries import RETRIES
 from pipeline.settings import THRESHOLDS, read_settings
 
@@ -17,7 +19,7 @@ from pipeline.settings import THRESHOLDS, read_settings
     start_date=datetime(2024, 1, 7, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=12),
+    dagrun_timeout=timedelta(hours=12) + APPROVAL_WAIT,
     default_args={
         **RETRIES,
         "owner": "ml",
@@ -25,7 +27,10 @@ from pipeline.settings import THRESHOLDS, read_settings
         "on_failure_callback": tell_of_failed_task,
     },
     on_failure_callback=tell_of_failed_run,
-    params={name: threshold.param() for name, threshold in THRESHOLDS.items()},
+    params={
+        **{name: threshold.param() for name, threshold in THRESHOLDS.items()},
+        "require_approval": REQUIRE_APPROVAL,
+    },
     tags=["ml", "regime"],
     doc_md=__doc__,
 )
@@ -51,21 +56,24 @@ def regime_model_training():
 
         decision = model_training.validate_model(read_settings(params), run_id, checked["snapshot"])
         ti.xcom_push(key="decision", value=decision)
-        return "deploy_model" if decision["deploy"] else "skip_deployment"
+        return "approve_deployment" if decision["deploy"] else "skip_deployment"
 
-    @task
-    def deploy_model(trained, run_id=None, params=None):
+    @task(outlets=[MODEL])
+    def deploy_model(trained, run_id=None, params=None, ti=None, outlet_events=None):
         """Backs up the current model and puts the candidate in its place."""
         from pipeline import model_deployment
 
-        return model_deployment.deploy_model(read_settings(params), run_id, trained)
+        settings = read_settings(params)
+        deployed = model_deployment.deploy_model(settings, run_id, trained, decision_of(ti))
+        outlet_events[MODEL].extra = deployed
+        return deployed
 
-    @task
-    def skip_deployment(ti=None):
+    @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+    def skip_deployment(run_id=None, params=None, ti=None):
         """Keeps the production model and says why."""
         from pipeline import model_deployment
 
-        model_deployment.skip_deployment(ti.xcom_pull(task_ids="validate_model", key="decision"))
+        model_deployment.skip_deployment(read_settings(params), run_id, decision_of(ti))
 
     @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def notify_success(trained, ti=None):
@@ -73,13 +81,17 @@ def regime_model_training():
         from pipeline import outcome
 
         report = ti.xcom_pull(task_ids="check_data")["report"]
-        decision = ti.xcom_pull(task_ids="validate_model", key="decision")
-        outcome.notify_success(report, trained, decision, links_of({"ti": ti}))
+        outcome.notify_success(report, trained, decision_of(ti), links_of({"ti": ti}))
 
     checked = check_data()
     trained = train_model(checked)
     verdict = validate_model(checked)
-    trained >> verdict >> [deploy_model(trained), skip_deployment()] >> notify_success(trained)
+    approval = ModelApproval(
+        task_id="approve_deployment", approved="deploy_model", rejected="skip_deployment"
+    )
+    skipped = skip_deployment()
+    trained >> verdict >> approval >> [deploy_model(trained), skipped] >> notify_success(trained)
+    verdict >> skipped
 
 
 regime_model_training()

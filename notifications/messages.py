@@ -6,7 +6,7 @@ them. Nothing here sends, reads a setting or knows a chat service: `notification
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Literal
 
 from notifications.facts import FailedRule, FailedTask, RegimeCount, RejectedData, TrainingFacts
@@ -14,10 +14,11 @@ from notifications.layout import bullets, in_sentence, one_line, within
 
 COMPLETE_TITLE = "🎯 Regime Detection Model Training Complete"
 FAILED_TITLE = "❌ Regime Detection Model Training Failed"
+AWAITED_TITLE = "✋ Regime Detection Model Awaits Approval"
 _READ_THE_LOG = "Please read the task's log, remove the cause and retry."
 _LONGEST_VALUE = 120
 
-Kind = Literal["deployed", "not_deployed", "data_rejected", "task_failed"]
+Kind = Literal["deployed", "not_deployed", "approval_awaited", "data_rejected", "task_failed"]
 Links = Mapping[str, str | None]
 
 
@@ -86,6 +87,19 @@ def not_deployed(facts: TrainingFacts, links: Links | None = None) -> Message:
     )
 
 
+def approval_awaited(facts: TrainingFacts, until: datetime, links: Links | None = None) -> Message:
+    """Tells that a model is good enough and waits for a person's yes until a moment."""
+    lead = (
+        *_numbers(facts),
+        f"⏳ Answer by: {_utc(until)}",
+        "",
+        "Please approve or reject it in Airflow.",
+        "Without an answer, production keeps its model.",
+    )
+    details = (*_training_details(facts), *bullets(facts.reasons))
+    return Message("approval_awaited", AWAITED_TITLE, lead, details, _link_lines(links))
+
+
 def data_rejected(facts: RejectedData, links: Links | None = None) -> Message:
     """Tells which rules the labelled data breaks and what must be labelled."""
     lead = (
@@ -122,14 +136,19 @@ def task_failed(facts: FailedTask, links: Links | None = None) -> Message:
 
 
 def _training_head(facts: TrainingFacts) -> tuple[str, ...]:
-    when = facts.completed
-    when = when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
+    return ("✅ Status: SUCCESS", *_numbers(facts), f"🕐 Completed: {_utc(facts.completed)}")
+
+
+def _numbers(facts: TrainingFacts) -> tuple[str, ...]:
     return (
-        "✅ Status: SUCCESS",
         f"📊 Test Accuracy: {facts.test_accuracy:.1%}",
         f"📈 Training Samples: {facts.samples}",
-        f"🕐 Completed: {when:%Y-%m-%d %H:%M} UTC",
     )
+
+
+def _utc(moment: datetime) -> str:
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _training_details(facts: TrainingFacts) -> tuple[str, ...]:

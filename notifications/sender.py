@@ -20,6 +20,7 @@ _SENDER_NAME = "Regime Detection"
 _COLOURS: dict[Kind, NotifyType] = {
     "deployed": NotifyType.SUCCESS,
     "not_deployed": NotifyType.WARNING,
+    "approval_awaited": NotifyType.INFO,
     "data_rejected": NotifyType.FAILURE,
     "task_failed": NotifyType.FAILURE,
 }

@@ -7,24 +7,41 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ml.deployment import deploy_candidate
+from ml.registry import METRICS_FILE, as_json, read_candidate, update_candidate
+from pipeline.model_asset import event_details
 from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-def deploy_model(settings: Settings, run_id: str, trained: Mapping[str, Any]) -> dict[str, Any]:
+def deploy_model(
+    settings: Settings, run_id: str, trained: Mapping[str, Any], decision: Mapping[str, Any]
+) -> dict[str, Any]:
     """Puts the candidate that was judged into production; its predecessor is kept.
 
     Returns:
-        What was deployed, where, and where the backup lies.
+        What was deployed, where, how good it is, and where the backup lies.
     """
+    _keep_answer(settings, run_id, decision)
     deployment = deploy_candidate(
         settings.models_dir, run_id, trained["model_sha256"], datetime.now(UTC)
     )
     log.info("In production: %s (sha256 %s)", deployment.path, deployment.sha256)
-    return asdict(deployment)
+    return event_details(settings.models_dir, asdict(deployment))
 
 
-def skip_deployment(decision: Mapping[str, Any]) -> None:
+def skip_deployment(settings: Settings, run_id: str, decision: Mapping[str, Any]) -> None:
     """Leaves production as it is and writes the reasons into the log."""
+    _keep_answer(settings, run_id, decision)
     log.info("Production model unchanged: %s.", "; ".join(decision["reasons"]))
+
+
+def _keep_answer(settings: Settings, run_id: str, decision: Mapping[str, Any]) -> None:
+    """Puts a person's answer into the candidate's metrics and reports."""
+    if "approval" not in decision:
+        return
+    from ml.candidate import report_files
+
+    metrics = read_candidate(settings.models_dir, run_id).metrics | {"decision": dict(decision)}
+    files = {METRICS_FILE: as_json(metrics), **report_files(metrics)}
+    update_candidate(settings.models_dir, run_id, files)

@@ -1,4 +1,4 @@
-"""The task `notify_success`: tells people what became of a run that did its work."""
+"""Tells people what became of a run that did its work, or which answer it waits for."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 from ml.promotion import Decision
 from notifications.facts import Comparison, TrainingFacts
-from notifications.messages import deployed, not_deployed
+from notifications.messages import approval_awaited, deployed, not_deployed
 from pipeline.alerts import tell
 
 
@@ -17,6 +17,24 @@ def notify_success(
     links: Mapping[str, str],
 ) -> None:
     """Tells what became of the run: deployed, or not and why; and the data gate's warnings."""
+    facts = _facts(report, trained, decision)
+    tell(deployed(facts, links) if decision["deploy"] else not_deployed(facts, links))
+
+
+def ask_for_approval(
+    report: Mapping[str, Any],
+    trained: Mapping[str, Any],
+    decision: Mapping[str, Any],
+    links: Mapping[str, str],
+    until: datetime,
+) -> None:
+    """Tells that a model waits for a person's answer."""
+    tell(approval_awaited(_facts(report, trained, decision), until, links))
+
+
+def _facts(
+    report: Mapping[str, Any], trained: Mapping[str, Any], decision: Mapping[str, Any]
+) -> TrainingFacts:
     verdict = Decision.from_dict(decision)
     pairs = verdict.evidence.pairs
     comparison = (
@@ -25,7 +43,7 @@ def notify_success(
         else None
     )
     warnings = (f"{rule['rule']}: {rule['observed']}" for rule in report["warnings"])
-    facts = TrainingFacts(
+    return TrainingFacts(
         test_accuracy=trained["test_accuracy"],
         samples=trained["train_samples"],
         completed=datetime.now(UTC),
@@ -33,4 +51,3 @@ def notify_success(
         comparison=comparison,
         notes=(*verdict.notes, *warnings),
     )
-    tell(deployed(facts, links) if verdict.deploy else not_deployed(facts, links))

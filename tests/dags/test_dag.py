@@ -38,7 +38,8 @@ def test_graph_is_the_workflow_of_the_readme(dag: Any) -> None:
     assert graph == {
         "check_data": {"train_model", "validate_model"},
         "train_model": {"validate_model", "deploy_model", "notify_success"},
-        "validate_model": {"deploy_model", "skip_deployment"},
+        "validate_model": {"approve_deployment", "skip_deployment"},
+        "approve_deployment": {"deploy_model", "skip_deployment"},
         "deploy_model": {"notify_success"},
         "skip_deployment": {"notify_success"},
         "notify_success": set(),

@@ -19,6 +19,7 @@ TASKS = {
     "check_data",
     "train_model",
     "validate_model",
+    "approve_deployment",
     "deploy_model",
     "skip_deployment",
     "notify_success",
