@@ -21,6 +21,7 @@ from clickhouse.engine import open_engine
 from clickhouse.schema import apply_schema
 from sample_market import MarketSpec, simulate
 from sample_market.loading import insert
+from sample_market.spec import current_hour
 
 
 @dataclass
@@ -98,14 +99,16 @@ class Home:
         *,
         retries: int = 1,
         on_retry: Callable[[], object] | None = None,
+        dag_id: str = "regime_model_training",
         **variables: str,
     ) -> Run:
-        """Runs the DAG once; retries do not wait.
+        """Runs a DAG once; retries do not wait.
 
         Args:
             conf: the run's Params.
             retries: how often a task is tried again.
             on_retry: called between a failed try and the next.
+            dag_id: which DAG.
             **variables: Airflow Variables of this run.
         """
         from airflow.utils.cli import get_bagged_dag
@@ -114,7 +117,7 @@ class Home:
             if on_retry is not None:
                 on_retry()
 
-        dag = get_bagged_dag(bundle_names=None, dag_id="regime_model_training")
+        dag = get_bagged_dag(bundle_names=None, dag_id=dag_id)
         for task in dag.tasks:
             task.retries, task.retry_delay = retries, timedelta(0)
             task.on_retry_callback = [retried]
@@ -161,8 +164,8 @@ def embedded_home(
 
 @cache
 def small_market() -> pd.DataFrame:
-    """2,000 labelled samples of four symbols."""
-    return simulate(MarketSpec(rows=6000, seed=2))
+    """2,000 labelled samples of four symbols, the same at every hour of a day."""
+    return simulate(MarketSpec(rows=6000, seed=2, end=current_hour().replace(hour=0)))
 
 
 class _Chat(BaseHTTPRequestHandler):

@@ -99,6 +99,34 @@ Compared on the same 90 rows: candidate 62.00%, production 64.00%."""
     )
 
 
+def test_approval_awaited_says_what_by_when_and_what_happens_without_an_answer():
+    facts = TrainingFacts(
+        0.785,
+        450,
+        COMPLETED,
+        reasons=("accuracy 78.50% reaches the floor of 65.00%",),
+        comparison=Comparison(candidate=0.785, production=0.74, rows=90),
+    )
+    page = {"Approve or reject": "http://localhost:8080/x/required_actions"}
+    assert (
+        messages.approval_awaited(facts, COMPLETED + timedelta(days=3), page).text
+        == """\
+✋ Regime Detection Model Awaits Approval
+
+📊 Test Accuracy: 78.5%
+📈 Training Samples: 450
+⏳ Answer by: 2024-12-01 02:15 UTC
+
+Please approve or reject it in Airflow.
+Without an answer, production keeps its model.
+
+Compared on the same 90 rows: candidate 78.50%, production 74.00%.
+• accuracy 78.50% reaches the floor of 65.00%
+
+Approve or reject: http://localhost:8080/x/required_actions"""
+    )
+
+
 @pytest.mark.parametrize(
     "completed",
     [

@@ -1,0 +1,148 @@
+"""Approval and asset in a running Airflow: a scheduler, and people who answer by REST."""
+
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.dags.home import Home, embedded_home, listening_chat
+from tests.services.scheduler import USER, Airflow, running_airflow, wait_until
+from tests.services.server import REPOSITORY
+
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
+
+DAG = "regime_model_training"
+TASK = "approve_deployment"
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A running Airflow with the DAGs, the consumer of the README, a market and a chat."""
+
+    airflow: Airflow
+    home: Home
+    chat: list[str]
+
+    def told(self, number: int) -> list[str]:
+        """The messages since then."""
+        return self.chat[number:]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, market: pd.DataFrame) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("approval")
+    dags = folder / "dags"
+    shutil.copytree(REPOSITORY / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
+    # A DAG that is switched on at once makes up for its latest Sunday.
+    training = dags / f"{DAG}.py"
+    training.write_text(training.read_text("utf-8").replace('"0 2 * * 0"', "None"), "utf-8")
+    (dags / "application_restart.py").write_text(_consumer(), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patched, listening_chat(patched) as chat:
+        home = embedded_home(folder, patched, lambda: "")
+        home.load(market)
+        with running_airflow(folder / "airflow", dags) as airflow:
+            for dag_id in (DAG, "application_restart"):
+                airflow.unpause(dag_id)
+            yield Place(airflow, home, chat)
+
+
+def _consumer() -> str:
+    """The example of the README."""
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    return str(code)
+
+
+def _asked(place: Place) -> tuple[str, dict[str, Any]]:
+    run_id = place.airflow.trigger(DAG, require_approval=True)
+    return run_id, place.airflow.question(DAG, run_id, TASK)
+
+
+def _restarts(airflow: Airflow) -> list[dict[str, Any]]:
+    runs: list[dict[str, Any]] = airflow.get("dags/application_restart/dagRuns")["dag_runs"]
+    return runs
+
+
+def test_rejected_model_is_not_deployed_and_the_message_names_who_and_the_numbers(
+    place: Place,
+) -> None:
+    before = len(place.chat)
+    run_id, question = _asked(place)
+    assert (question["options"], question["defaults"]) == (["Approve", "Reject"], ["Reject"])
+    assert "| candidate |" in question["body"] and "MIN_ACCURACY" in question["body"]
+    (asked,) = place.told(before)
+    assert asked.startswith("✋ Regime Detection Model Awaits Approval")
+    assert f"/tasks/{TASK}/required_actions" in asked
+
+    place.airflow.answer(DAG, run_id, TASK, "Reject")
+    state, tasks = place.airflow.finished(DAG, run_id)
+    assert (state, tasks["deploy_model"], tasks["skip_deployment"]) == (
+        "success",
+        "skipped",
+        "success",
+    )
+    assert not (place.home.models / "regime_detector.onnx").exists()
+    _, ended = place.told(before)
+    assert f"Model not deployed: rejected by {USER}, although accuracy" in ended
+    assert "Production model unchanged." in ended
+    (metrics,) = place.home.models.glob("candidates/*/metrics.json")
+    assert f'"by": "{USER}"' in metrics.read_text(encoding="utf-8")
+    assert _restarts(place.airflow) == []
+
+
+def test_question_without_an_answer_leaves_production_after_its_time(place: Place) -> None:
+    before = len(place.chat)
+    run_id, _ = _asked(place)
+    with closing(sqlite3.connect(place.airflow.folder / "airflow.db")) as database, database:
+        database.execute(
+            "UPDATE task_instance SET trigger_timeout = datetime('now', '-1 minute') "
+            "WHERE run_id = ? AND task_id = ? AND trigger_timeout > datetime('now', '+70 hours')",
+            (run_id, TASK),
+        )
+    state, tasks = place.airflow.finished(DAG, run_id)
+    assert (state, tasks["deploy_model"]) == ("success", "skipped")
+    assert "Model not deployed: nobody approved it within 3 days" in place.told(before)[1]
+
+
+def test_approved_model_is_deployed_and_the_readmes_consumer_runs(place: Place) -> None:
+    before = len(place.chat)
+    run_id, _ = _asked(place)
+    assert place.home.files().get("regime_detector.onnx") is None
+    place.airflow.answer(DAG, run_id, TASK, "Approve")
+    state, tasks = place.airflow.finished(DAG, run_id)
+    assert (state, tasks["deploy_model"], tasks["skip_deployment"]) == (
+        "success",
+        "success",
+        "skipped",
+    )
+    _, ended = place.told(before)
+    assert "Model deployed to production." in ended and f"• approved by {USER}" in ended
+
+    metrics = place.home.metrics()
+    (event,) = place.airflow.get("assets/events")["asset_events"]
+    assert event["name"] == "regime_model"
+    details = event["extra"]
+    assert details["sha256"] == metrics["model_sha256"]
+    assert (details["run_id"], details["accuracy"]) == (run_id, metrics["test_accuracy"])
+    assert details["versions"] == metrics["versions"]
+    assert details["path"] == str(place.home.models / "regime_detector.onnx")
+
+    wait_until(lambda: bool(_restarts(place.airflow)), "the consumer's run", 60)
+    (restart,) = _restarts(place.airflow)
+    state, _ = place.airflow.finished("application_restart", restart["dag_run_id"])
+    assert state == "success"
+
+
+def test_model_that_is_not_better_is_not_asked_about_and_makes_no_event(place: Place) -> None:
+    before = len(place.chat)
+    run_id = place.airflow.trigger(DAG, require_approval=True)
+    state, tasks = place.airflow.finished(DAG, run_id)
+    assert (state, tasks[TASK], tasks["skip_deployment"]) == ("success", "skipped", "success")
+    assert len(place.told(before)) == 1
+    assert len(place.airflow.get("assets/events")["asset_events"]) == 1
