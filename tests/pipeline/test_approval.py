@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from ml.evidence import Evidence
+from ml.evidence import Evidence, Pairs
 from ml.promotion import Decision, PromotionThresholds, decide
 from pipeline import approval, outcome
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 BETTER = decide(
-    Evidence(812, 637, 250, 800, 630, 600, notes=("12 rows left",)), PromotionThresholds()
+    Evidence(812, 637, 250, Pairs(800, 590, 40, 10), notes=("12 rows left",)), PromotionThresholds()
 )
 BETTER_NUMBERS = "accuracy 78.75% is better than production's 75.00% on the same 800 rows"
 FIRST = decide(Evidence(812, 637, 250), PromotionThresholds())
@@ -26,7 +26,7 @@ class _Run:
 
     def __init__(self, decision: Decision = BETTER) -> None:
         self.xcoms: dict[tuple[str, str], Any] = {
-            ("check_data", "return_value"): {"report": {"warnings": []}},
+            ("check_data", "return_value"): {"report": {"warnings": [], "classes": []}},
             ("train_model", "return_value"): TRAINED,
             ("validate_model", "decision"): decision.to_dict(),
         }
