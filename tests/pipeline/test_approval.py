@@ -114,5 +114,5 @@ def test_message_of_the_question_has_the_page_to_answer_on(monkeypatch) -> None:
     (message,) = told
     assert message.kind == "approval_awaited"
     page = "http://airflow/prefix/dags/d/runs/r/tasks/approve_deployment/required_actions"
-    assert message.links == (f"Approve or reject: {page}",)
+    assert message.links == (("Approve or reject", page),)
     assert "candidate 78.75%, production 75.00%" in message.text
