@@ -231,8 +231,10 @@ def _post(service: _Service, kind: Kind, post: _Post, pauses: Sequence[float], s
 def _text_post(message: Message, service: _Service, folder: Path) -> _Post:
     plugin = service.plugin
     if service.style == "html":
-        # Apprise 2.2 would turn plain text for Telegram into HTML without its blank lines.
-        return _Post(as_html(message.shortened(plugin.body_maxlen)), NotifyFormat.HTML)
+        # Apprise 2.2 would turn plain text for Telegram into HTML without its blank lines; in HTML
+        # it ends lines with two characters.
+        limit = plugin.body_maxlen - message.text.count("\n")
+        return _Post(as_html(message.shortened(limit)), NotifyFormat.HTML)
     if service.style == "blocks":
         blocks = as_blocks(message.shortened(_LONGEST_IN_SLACK))
         coloured = {"color": plugin.color(_COLOURS[message.kind]), **blocks}
