@@ -1,6 +1,6 @@
 """What a message is: its parts, its plain text, and what it gives up when it is too long."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Literal, NamedTuple
 
@@ -32,7 +32,7 @@ class Picture:
     """A picture that goes with a message where a chat takes it; `name` is a file's name."""
 
     name: str
-    content: bytes
+    content: bytes = field(repr=False)
 
     @property
     def caption(self) -> str:

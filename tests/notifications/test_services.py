@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from notifications import sender
+from notifications import services as opening
 from notifications.channels import Channels
 from notifications.facts import FailedRule, FailedTask, RegimeCount, RejectedData
 from notifications.message import Picture
@@ -157,7 +158,7 @@ def test_passing_trouble_is_tried_again_with_longer_pauses(
     services, channels, answer, reason, monkeypatch, caplog
 ):
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(sender, "_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(opening, "_ANSWER_SECONDS", 0.1)
     monkeypatch.setattr("apprise.URLBase.socket_read_timeout", 0.1)
     services.script = [answer] * 5
     delivery, slept = deliver(MESSAGES["deployed"], channels, pauses=PAUSES)
@@ -248,8 +249,8 @@ def test_picture_arrives_as_a_file_from_a_slack_bot_and_not_from_a_webhook(servi
 @pytest.mark.parametrize(
     ("picture", "problem"),
     [
-        (Picture("confusion_matrix.png", b""), "it is empty"),
-        (Picture("confusion_matrix.png", bytes(10_000_001)), "it has 10 MB"),
+        (Picture("confusion_matrix.png", b""), "it has 0.0 MB"),
+        (Picture("confusion_matrix.png", bytes(10_100_000)), "it has 10.1 MB"),
     ],
     ids=["empty", "oversized"],
 )
@@ -278,11 +279,30 @@ def test_picture_that_is_refused_costs_only_itself_and_the_text_comes_once(
     assert len(texts) == 1
 
 
-def test_full_disk_costs_slack_its_blocks_no_exception(services, monkeypatch):
-    def full(*_args, **_kwargs):
+@pytest.mark.parametrize("full", ["no folder", "no file"])
+def test_full_disk_costs_blocks_and_picture_and_no_text(services, monkeypatch, full):
+    def refuse(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sender, "TemporaryDirectory", full)
-    delivery, _ = deliver(MESSAGES["deployed"], SLACK)
-    assert not delivery.delivered
-    assert "No space left on device" in delivery.detail
+    if full == "no folder":
+        monkeypatch.setattr(sender, "TemporaryDirectory", refuse)
+    else:
+        monkeypatch.setattr(Path, "write_text", refuse)
+        monkeypatch.setattr(Path, "write_bytes", refuse)
+    message = replace(MESSAGES["deployed"], pictures=(PICTURE,))
+    telegram, slack, bot = (deliver(message, channels)[0] for channels in CHATS.values())
+    assert telegram.delivered and slack.delivered and bot.delivered
+    assert "without confusion_matrix.png: [Errno" in telegram.detail
+    assert "without confusion_matrix.png: [Errno" in bot.detail
+    (attachment,) = services.arrived[1].payload["attachments"]
+    assert html.unescape(attachment["text"]) == message.text
+
+
+def test_defect_of_a_plug_in_is_told_without_its_secrets_and_not_raised(services, monkeypatch):
+    def broken(*_args, **_kwargs):
+        raise RuntimeError(f"https://api.telegram.org/bot{TOKEN}/sendMessage")
+
+    monkeypatch.setattr(sender, "as_html", broken)
+    delivery, _ = deliver(MESSAGES["deployed"], TELEGRAM)
+    assert delivery.detail == "RuntimeError: https://api.telegram.org/bot***/sendMessage"
+    assert (delivery.delivered, services.arrived) == (False, [])
