@@ -1,10 +1,11 @@
 """Command line: try the channels out, or look at the messages.
 
-Settings are the pipeline's own: Airflow Variables, so also AIRFLOW_VAR_TELEGRAM_BOT_TOKEN and the
-like in the environment.
+Settings are the pipeline's own, from the environment (AIRFLOW_VAR_TELEGRAM_BOT_TOKEN and the like)
+or from Airflow.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     messages = sample_messages(_pictures())
     if given.command == "preview" or given.preview:
         return _preview(messages, given.page)
-    return _test(messages, _read_channels())
+    return _test(messages, _read_channels(with_database=given.airflow))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,6 +50,11 @@ def _parser() -> argparse.ArgumentParser:
         "test", help="send a sample of each message to every channel", epilog=_EXIT_CODES
     )
     test.add_argument("--preview", action="store_true", help="do as `preview` does; send nothing")
+    test.add_argument(
+        "--airflow",
+        action="store_true",
+        help="read Variables and apprise_default in Airflow's database too",
+    )
     preview = commands.add_parser(
         "preview", help="print the messages and write a page that shows them as the chats would"
     )
@@ -88,7 +94,10 @@ def _row(name: str, delivery: Delivery) -> tuple[str, str, str, str]:
     return name, delivery.channel, "yes" if delivery.delivered else "NO", delivery.detail
 
 
-def _read_channels() -> Channels:
+def _read_channels(*, with_database: bool) -> Channels:
+    if with_database:
+        # As Airflow's own commands do; outside of a task it would read the environment alone.
+        os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     from pipeline.alerts import read_channels  # noqa: PLC0415 - takes Airflow, seconds
 
     return read_channels()

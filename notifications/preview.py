@@ -14,11 +14,11 @@ from notifications.rendering import as_blocks, as_html
 
 _LINK: Final = re.compile(r"&lt;(https?://[^|\s]+?)\|(.+?)&gt;")
 _COLOURS: Final = {
-    "deployed": "#3aa3e3",
+    "deployed": "#3aa337",
     "approval_awaited": "#3aa3e3",
-    "not_deployed": "#caad27",
-    "rolled_back": "#caad27",
-    "run_late": "#caad27",
+    "not_deployed": "#cacf29",
+    "rolled_back": "#cacf29",
+    "run_late": "#cacf29",
     "data_rejected": "#a32037",
     "task_failed": "#a32037",
 }

@@ -1,8 +1,7 @@
 """Sends a message to every configured channel and says which of them took it.
 
-Each service gets an Apprise object and a thread of its own,
-so that one channel that is down neither silences nor delays another, and Apprise's verdict on it
-becomes one `Delivery`.
+Each service gets an Apprise object and a thread of its own, so that one channel that is down
+neither silences nor delays another, and Apprise's verdict on it becomes one `Delivery`.
 """
 
 import json
@@ -38,7 +37,7 @@ _COLOURS: dict[Kind, NotifyType] = {
 }
 # Their title is a field of its own beside the text; everywhere else it would be shown twice.
 _TITLED = frozenset({"mailto", "mailtos", "json", "jsons", "xml", "xmls", "form", "forms"})
-# What Telegram takes as a photo.
+# Megabytes that Telegram takes as a photo.
 _LARGEST_PICTURE = 10
 # Apprise takes at most 35,000 bytes of blocks, and JSON may make six of one UTF-16 unit.
 _LONGEST_IN_SLACK = 5_000

@@ -1,9 +1,13 @@
 """`python -m notifications`: what it sends, prints and writes, and its exit codes."""
 
+import subprocess
+import sys
+
 import pytest
 
 from notifications.__main__ import main
 from notifications.samples import sample_messages
+from tests.dags.home import migrate_airflow
 from tests.notifications.chat_services import Answer
 
 # What the command takes from Airflow raises deprecations of Airflow's own.
@@ -71,3 +75,24 @@ def test_preview_prints_every_message_and_sends_nothing(services, tmp_path, caps
         assert message.text in out
     assert services.arrived == []
     assert page.read_text(encoding="utf-8").count("<section>") == len(NAMES)
+
+
+@pytest.fixture
+def half_a_slack_in_the_database():
+    """A Variable in Airflow's database, and no process that already reads there."""
+    migrate_airflow()
+    variables = [sys.executable, "-m", "airflow", "variables"]
+    subprocess.run([*variables, "set", "SLACK_CHANNEL", "ops"], check=True, capture_output=True)
+    yield
+    subprocess.run([*variables, "delete", "SLACK_CHANNEL"], check=True, capture_output=True)
+
+
+@pytest.mark.usefixtures("half_a_slack_in_the_database")
+@pytest.mark.parametrize(
+    ("options", "code", "told"),
+    [([], 2, "no channel is configured"), (["--airflow"], 1, "SLACK_BOT_TOKEN is needed too")],
+)
+def test_test_reads_airflows_database_only_where_asked(options, code, told):
+    command = [sys.executable, "-m", "notifications", "test", *options]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (run.returncode, told in run.stdout + run.stderr) == (code, True)

@@ -8,11 +8,13 @@ import pytest
 
 from expectations.balance_picture import class_balance_png
 from expectations.class_balance import ClassCount
+from notifications.channels import Channels
 from notifications.facts import FailedTask
 from notifications.message import Picture
 from notifications.messages import task_failed
 from notifications.preview import preview_page
 from notifications.samples import sample_messages
+from notifications.sender import send
 
 SHOTS = os.environ.get("PREVIEW_SCREENSHOTS")
 """Folder to keep the screenshots in, for people to look at."""
@@ -57,3 +59,11 @@ def test_page_fits_shows_every_message_twice_and_asks_for_nothing(
     if SHOTS:
         Path(SHOTS, f"messages-{width}-{scheme}.png").write_bytes(content)
     context.close()
+
+
+def test_page_has_the_colours_that_slack_is_sent(services):
+    page = preview_page(sample_messages())
+    for message in sample_messages().values():
+        send(message, Channels(slack_webhook_url="https://hooks.slack.com/services/T1/B2/c3"))
+    sent = [r.payload["attachments"][0]["color"].lower() for r in services.arrived]
+    assert re.findall("border-color: (#[0-9a-f]+)", page) == sent
