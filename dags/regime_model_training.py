@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import TriggerRule, dag, task
 
 from pipeline.alerts import links_of, tell_of_failed_run, tell_of_failed_task
-from pipeline.approval import APPROVAL_WAIT, REQUIRE_APPROVAL, ModelApproval, decision_of
+from pipeline.approval import APPROVAL_WAIT, ModelApproval, decision_of, require_approval
 from pipeline.model_asset import MODEL
 from pipeline.retries import RETRIES
 from pipeline.settings import THRESHOLDS, read_settings
@@ -29,7 +29,7 @@ from pipeline.settings import THRESHOLDS, read_settings
     on_failure_callback=tell_of_failed_run,
     params={
         **{name: threshold.param() for name, threshold in THRESHOLDS.items()},
-        "require_approval": REQUIRE_APPROVAL,
+        "require_approval": require_approval(),
     },
     tags=["ml", "regime"],
     doc_md=__doc__,

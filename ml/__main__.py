@@ -19,6 +19,7 @@ from clickhouse.snapshot import Snapshot, find_snapshot
 from ml.arguments import parser, recipe_of, require_consistent, split_of, thresholds_of
 from ml.candidate import BuiltCandidate, build_candidate, judge_candidate
 from ml.contract import FEATURES, REGIMES
+from ml.deployment import roll_back
 from ml.metrics import Provenance
 from ml.progress import shown_progress
 from ml.registry import open_store, read_candidate, write_candidate
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     require_consistent(described, given)
     # It logs the traceback of an error that is reported here in one line.
     logging.getLogger("clickhouse_driver").addHandler(logging.NullHandler())
-    commands = {"train": _train, "compare": _compare, "status": _status}
+    commands = {"train": _train, "compare": _compare, "status": _status, "rollback": _rollback}
     try:
         return commands[given.command](given)
     except (ClickHouseRefused, SnapshotChanged, sa.exc.ArgumentError, ValueError) as error:
@@ -95,6 +96,15 @@ def _status(given: argparse.Namespace) -> int:
     status = read_status(given.models_dir)
     print(status_text(status, datetime.now(UTC)))
     return _NO if status.problems else _YES
+
+
+def _rollback(given: argparse.Namespace) -> int:
+    done = roll_back(given.models_dir, datetime.now(UTC), given.to)
+    kept = f"; what it replaced is in {done.backup}" if done.backup else ""
+    came = "is back in" if done.changed else "was already in"
+    print(f"The model of run {done.run_id} {came} production: {done.path}{kept}")
+    print(f"SHA-256 {done.sha256}")
+    return _YES
 
 
 def _read(given: argparse.Namespace, recipe: Recipe) -> tuple[Snapshot, Samples]:

@@ -23,7 +23,7 @@ from ml.errors import ModelBroken
 from ml.onnx_model import check_contract, load_model, score
 
 if TYPE_CHECKING:
-    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.pipeline import Pipeline
 
 TOLERANCE: Final = 1e-5
 _NAME: Final = "exported model"
@@ -35,9 +35,7 @@ _TIMED_ROWS: Final = 200
 _BEYOND_FLOAT32: Final = (1e39, 1.7e308)
 
 
-def accept_file(
-    model: bytes, forest: "RandomForestClassifier", X: NDArray[np.floating[Any]]
-) -> float:
+def accept_file(model: bytes, forest: "Pipeline", X: NDArray[np.floating[Any]]) -> float:
     """Has a fresh process examine a file.
 
     Labels must be equal, and probabilities within 1e-5, on every row of X, on rows made of the

@@ -22,6 +22,7 @@ examples:
   python -m ml train --connection --snapshot default.regime_snapshot_x --judge
   python -m ml train --url clickhouse+native://host:9000/market \\
       --repeat scheduled__2026-11-22T02:00:00+00:00
+  python -m ml rollback --to 2026-11-22T021500Z_8ac1d7f3
   python -m ml compare new.onnx production --connection --snapshot default.regime_snapshot_x
 """
 
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     described = argparse.ArgumentParser(
         prog="python -m ml",
         description="Trains, compares and lists models without Airflow, by the code of the tasks. "
-        "Nothing here touches the production model.",
+        "Only rollback touches the production model.",
         epilog=f"{_EXAMPLES}\n{_EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -39,6 +40,10 @@ def parser() -> argparse.ArgumentParser:
     _describe_train(_command(commands, "train", "train a candidate on a frozen table"))
     _describe_compare(_command(commands, "compare", "compare two models on the same holdout rows"))
     _command(commands, "status", "list production, candidates and backups, and verify digests")
+    rollback = _command(commands, "rollback", "put a former model back into production")
+    rollback.add_argument(
+        "--to", metavar="BACKUP", help="a folder of backups/, see status; default: the newest"
+    )
     return described
 
 
@@ -94,7 +99,9 @@ def _command(
         epilog=f"{_EXAMPLES}\n{_EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("--models-dir", default="models", help="default: %(default)s")
+    command.add_argument(
+        "--models-dir", default="models", help="folder or URL; default: %(default)s"
+    )
     return command
 
 

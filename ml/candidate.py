@@ -6,10 +6,8 @@ also deploys it.
 
 import hashlib
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,28 +16,25 @@ from ml.acceptance import accept_file
 from ml.comparison import compare_with_production
 from ml.drift import drift_since
 from ml.errors import ModelBroken
-from ml.html_report import html_report
 from ml.importance import impurity_importances
 from ml.measuring import measure_file
 from ml.metrics import Provenance, facts_of, onnx_metadata, settings_of
 from ml.onnx_export import export_forest, with_metadata
 from ml.onnx_model import check_contract, load_model
-from ml.plots import confusion_matrix_png
 from ml.profile import profile_of
 from ml.promotion import Decision, PromotionThresholds, decide
 from ml.registry import (
-    CONFUSION_FILE,
     METRICS_FILE,
     MODEL_FILE,
-    REPORT_FILE,
-    REPORT_PAGE_FILE,
     Candidate,
+    ModelsDir,
     as_json,
     read_candidate,
     read_production,
     update_candidate,
 )
 from ml.report import text_report
+from ml.reports import report_files
 from ml.samples import Samples, utc
 from ml.slices import accuracy_over_time
 from ml.split import require_two_regimes, split_by_time
@@ -101,7 +96,7 @@ def build_candidate(
         *(len(train), split.cut, len(holdout), split.embargoed_samples),
     )
     forest = fit_forest(train.features, train.labels, options)
-    log.info("Grew %d trees; cross-validating in time", len(forest.estimators_))
+    log.info("Grew %d trees; cross-validating in time", options.trees)
     cv = cross_validate_in_time(train, options, embargo)
     log.info("Scoring the exported file")
     bare = export_forest(forest)
@@ -117,12 +112,13 @@ def build_candidate(
     model = with_metadata(bare, onnx_metadata(metrics))
     metrics["latency_ms"] = accept_file(model, forest, holdout.features)
     metrics["model_sha256"] = hashlib.sha256(model).hexdigest()
+    metrics["forest_sha256"] = hashlib.sha256(bare).hexdigest()
     log.info("Exported %d bytes, which answer like the forest in another process", len(model))
     return BuiltCandidate(model, metrics, text_report(metrics), metrics["model_sha256"])
 
 
 def judge_candidate(
-    models_dir: str | Path, run_id: str, samples: Samples, thresholds: PromotionThresholds
+    models_dir: ModelsDir, run_id: str, samples: Samples, thresholds: PromotionThresholds
 ) -> Decision:
     """Decides whether a run's candidate may replace production, and writes that into its files.
 
@@ -164,15 +160,6 @@ def judge_candidate(
     update_candidate(models_dir, run_id, files)
     log.info("%s", text_report(metrics))
     return decision
-
-
-def report_files(metrics: Mapping[str, Any]) -> dict[str, bytes]:
-    """Everything for people that is made of a candidate's metrics, by name."""
-    return {
-        REPORT_FILE: text_report(metrics).encode(),
-        REPORT_PAGE_FILE: html_report(metrics),
-        CONFUSION_FILE: confusion_matrix_png(metrics),
-    }
 
 
 def _holdout(candidate: Candidate, samples: Samples) -> Samples:

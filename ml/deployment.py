@@ -1,32 +1,47 @@
-"""Puts a candidate into production, after keeping the pair it replaces.
+"""Changes what is in production: puts a candidate there, or a former model back.
 
-Production is changed here alone, and only by a file that is the one that was judged, opens and
-answers. At every instant the production file is the old model or the new one.
+Production is changed here alone, under a lock, and only by a file that is the one that was judged,
+opens and answers. The pair it replaces is kept first, then the model is replaced, then its metrics.
+At every instant the production file is the old model or the new one; who is stopped in between is
+finished by the next change.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import Any, Final
 
+from ml.errors import ModelBroken, ModelError
+from ml.mending import metrics_of_model
 from ml.onnx_model import check_answers
 from ml.registry import (
+    METRICS_FILE,
     PRODUCTION,
     PRODUCTION_METRICS,
+    ModelsDir,
     Production,
     as_json,
+    backup_names,
     open_store,
     prune,
     read_candidate,
     read_production,
     require_same,
+    write_candidate_files,
 )
-from ml.storage import Folder
+from ml.reports import report_pages
+from ml.storage import Store
+
+Check = Callable[[bytes, str], None]
+"""Takes a model and its name; raises if it must not be deployed."""
+
+_ROOM_FOR_METRICS: Final = 2_000_000
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a deployment did.
+    """What a deployment or a rollback did.
 
     Attributes:
         run_id: run whose candidate is in production.
@@ -46,60 +61,150 @@ class Deployment:
 
 
 def deploy_candidate(
-    models_dir: str | Path,
+    models_dir: ModelsDir,
     run_id: str,
     expected_sha256: str,
     deployed_at: datetime,
-    check: Callable[[bytes, str], None] = check_answers,
+    check: Check = check_answers,
 ) -> Deployment:
     """Puts a run's candidate into production; called again, it finishes what is unfinished.
-
-    The former pair is kept before anything changes. The model is replaced first, its metrics after
-    it.
 
     Args:
         models_dir: MODELS_DIR.
         run_id: whose candidate.
         expected_sha256: digest of the model that was judged.
         deployed_at: now, with a time zone.
-        check: takes the model and its name, raises if it must not be deployed.
+        check: of the model, and again of its written copy.
 
     Raises:
         ModelBroken: if the candidate is missing, is not the one that was judged, or does not
             answer; production is unchanged.
-        OSError: if the folder cannot be written.
+        OSError: if the store cannot be written, or another process keeps changing it.
     """
     store = open_store(models_dir)
-    candidate = read_candidate(models_dir, run_id)
-    name = f"candidate of run {run_id}"
-    require_same(name, expected_sha256, candidate.sha256)
-    check(candidate.model, name)
-    current = read_production(models_dir)
-    changed = current is None or current.sha256 != candidate.sha256
-    since = deployed_at.astimezone(UTC).isoformat(timespec="seconds")
+    with _changing(store, deployed_at) as current:
+        candidate = read_candidate(store, run_id)
+        name = f"candidate of run {run_id}"
+        require_same(name, expected_sha256, candidate.sha256)
+        check(candidate.model, name)
+        told = candidate.metrics | {"deployed_at": _iso(deployed_at)}
+        files = {METRICS_FILE: as_json(told), **report_pages(told)}
+        pair = Production(candidate.model, candidate.sha256, candidate.metrics)
+        done = _put(store, current, pair, deployed_at, check)
+        if candidate.metrics.get("deployed_at") is None:
+            write_candidate_files(store, run_id, files)
+    return done
+
+
+def roll_back(
+    models_dir: ModelsDir, now: datetime, to: str | None = None, check: Check = check_answers
+) -> Deployment:
+    """Puts a former model back into production; the pair it replaces is kept like any other.
+
+    So after deploying A and B, one rollback brings back A, and another one B.
+
+    Args:
+        models_dir: MODELS_DIR.
+        now: with a time zone.
+        to: name of a folder in `backups/`; None for the newest that is not in production.
+        check: of the model, and again of its written copy.
+
+    Raises:
+        ModelError: if there is no such backup; names those there are.
+        ModelBroken: if the backup's model is damaged; production is unchanged.
+        OSError: as `deploy_candidate`.
+    """
+    store = open_store(models_dir)
+    with _changing(store, now) as current:
+        name, former = _former(store, current, to)
+        check(former.model, f"backup {name}")
+        told = {"rolled_back_from": current.sha256 if current else None}
+        pair = Production(former.model, former.sha256, (former.metrics or {}) | told)
+        return _put(store, current, pair, now, check)
+
+
+@contextmanager
+def _changing(store: Store, now: datetime) -> Iterator[Production | None]:
+    """Locks the store and finishes what a stopped deployment left; gives what is in production."""
+    with store.locked():
+        current = read_production(store)
+        if current and current.metrics is None:
+            found = metrics_of_model(store, current)
+            if found:
+                found = {**found, "deployed_at": found.get("deployed_at") or _iso(now)}
+                store.write(PRODUCTION_METRICS, as_json(found))
+                current = read_production(store)
+        yield current
+
+
+def _put(
+    store: Store, current: Production | None, new: Production, now: datetime, check: Check
+) -> Deployment:
+    changed = current is None or current.sha256 != new.sha256
+    metrics: dict[str, Any] = (new.metrics or {}) | {"deployed_at": _iso(now)}
     backup = None
     if changed:
-        backup = _back_up(store, current, deployed_at)
-        store.write(PRODUCTION, candidate.model)
+        kept = len(current.model) if current else 0
+        store.require_space(kept + len(new.model) + _ROOM_FOR_METRICS)
+        backup = _back_up(store, current, now)
+        store.write(PRODUCTION, new.model, lambda copy: _check_copy(copy, new.sha256, check))
+        store.write(PRODUCTION_METRICS, as_json(metrics))
     elif current and current.metrics:
-        since = current.metrics.get("deployed_at") or since
-    if changed or not (current and current.metrics):
-        store.write(PRODUCTION_METRICS, as_json(candidate.metrics | {"deployed_at": since}))
-    return Deployment(run_id, candidate.sha256, store.where(PRODUCTION), since, backup, changed)
+        metrics = current.metrics
+    else:
+        store.write(PRODUCTION_METRICS, as_json(metrics))
+    return Deployment(
+        run_id=str(metrics.get("run_id")),
+        sha256=new.sha256,
+        path=store.where(PRODUCTION),
+        deployed_at=str(metrics.get("deployed_at")),
+        backup=backup,
+        changed=changed,
+    )
 
 
-def _back_up(store: Folder, current: Production | None, now: datetime) -> str | None:
+def _check_copy(copy: bytes, sha256: str, check: Check) -> None:
+    name = "copy that was written to MODELS_DIR"
+    require_same(name, sha256, Production.of(copy).sha256)
+    check(copy, name)
+
+
+def _back_up(store: Store, current: Production | None, now: datetime) -> str | None:
+    """Keeps the pair in production; an older backup of the same model makes room for it."""
     if current is None:
         return None
-    kept = store.folders("backups")
-    if kept and kept[-1].endswith(current.sha256[:8]):
-        # An earlier attempt was stopped between its backup and its deployment.
-        return f"backups/{kept[-1]}"
     files = {PRODUCTION: current.model}
     metrics = store.read(PRODUCTION_METRICS)
     if metrics is not None:
         files[PRODUCTION_METRICS] = metrics
-    folder = f"backups/{now.astimezone(UTC):%Y-%m-%dT%H%M%SZ}_{current.sha256[:8]}"
-    store.write_folder(folder, files)
-    prune(store, "backups", protected=folder)
-    return folder
+    name = f"{now.astimezone(UTC):%Y-%m-%dT%H%M%SZ}_{current.sha256[:8]}"
+    store.write_folder(f"backups/{name}", files)
+    for former in backup_names(store):
+        if former != name and former.endswith(current.sha256[:8]):
+            store.remove_folder(f"backups/{former}")
+    prune(store, "backups", protected=f"backups/{name}")
+    return f"backups/{name}"
+
+
+def _former(store: Store, current: Production | None, to: str | None) -> tuple[str, Production]:
+    names = backup_names(store)
+    present = current.sha256[:8] if current else None
+    others = [name for name in names if not (present and name.endswith(present))]
+    name = to or (others[-1] if others else None)
+    if name not in names:
+        problem = f"There is no backup {name}" if name else "There is no backup to go back to"
+        there = ", ".join(reversed(names)) or "none"
+        raise ModelError(f"{problem} in {store.where('backups')}", f"choose one of: {there}")
+    model = store.read(f"backups/{name}/{PRODUCTION}")
+    if model is None:
+        remedy = f"choose another: {', '.join(other for other in others if other != name)}"
+        raise ModelBroken(f"backup {name}", ("its model is missing",), remedy)
+    former = Production.of(model)
+    if not name.endswith(former.sha256[:8]):
+        problem = f"its SHA-256 is {former.sha256[:12]}…, which is not that of its name"
+        raise ModelBroken(f"backup {name}", (problem,), "choose another, see status")
+    return name, Production(model, former.sha256, metrics_of_model(store, former))
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")

@@ -1,20 +1,22 @@
 """Which features a model needs: how much accuracy is lost when one is shuffled."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 from sklearn.base import BaseEstimator
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.inspection import permutation_importance
+from sklearn.pipeline import Pipeline
 
 from ml.contract import FEATURES
+from ml.inputs import INPUTS
 from ml.onnx_model import score
 from ml.samples import Samples
 
-_SCORED_ROWS: Final = 100_000
-"""About a second of scoring for a forest of 200 trees."""
+_SCORED_ROWS: Final = 50_000
+"""One or two seconds of scoring for a forest of 200 trees."""
 _MOST_REPEATS: Final = 5
 
 
@@ -36,7 +38,7 @@ def permutation_importances(session: InferenceSession, holdout: Samples) -> dict
 
     Breiman (Random Forests, 2001), by scikit-learn's `permutation_importance`, through the file.
     Around zero, or below, the model does not need the feature, or another one says the same. Rows
-    and repeats are bounded so that it takes about a second.
+    and repeats are bounded so that it takes a second or two.
 
     Args:
         session: the open model.
@@ -58,11 +60,19 @@ def permutation_importances(session: InferenceSession, holdout: Samples) -> dict
     return _ranked(found.importances_mean)
 
 
-def impurity_importances(forest: RandomForestClassifier) -> dict[str, float]:
-    """Each feature's share of the impurity that splits took away while training, largest first."""
-    return _ranked(forest.feature_importances_)
+def impurity_importances(forest: Pipeline) -> dict[str, float]:
+    """Each feature's share of the impurity that splits took away while training, largest first.
+
+    What a ratio took away is half its numerator's and half its denominator's.
+    """
+    shares = dict.fromkeys(FEATURES, 0.0)
+    for name, share in zip(INPUTS, forest[-1].feature_importances_, strict=True):
+        parts = name.split(" / ")
+        for part in parts:
+            shares[part] += share / len(parts)
+    return _ranked(shares.values())
 
 
-def _ranked(values: NDArray[np.float64]) -> dict[str, float]:
+def _ranked(values: Iterable[float]) -> dict[str, float]:
     by_feature = zip(FEATURES, map(float, values), strict=True)
     return dict(sorted(by_feature, key=lambda pair: -pair[1]))

@@ -1,11 +1,11 @@
 """Writes a forest as the ONNX file the application reads, straight from the trees' arrays.
 
-scikit-learn casts features to float32 and compares them with double thresholds. The graph does the
-same: Cast to float, a `TreeEnsembleClassifier` with each threshold rounded *down* to float32 (for a
-float32 x, `x <= t` and `x <= floor32(t)` are the same), Cast to double. The operator adds up in
-float32, so each row is divided by its sum to make that 1 to the last digit. The graph is built here
-because skl2onnx loses the direction of missing values, the columns of absent regimes and the order
-of bytes; skl2onnx is what the tests compare with. `ml.onnx_model` reads such files.
+scikit-learn casts to float32 and compares with double thresholds. The graph does the same: Cast to
+float, the ratios of `ml.inputs`, a `TreeEnsembleClassifier` with each threshold rounded *down* to
+float32 (for a float32 x, `x <= t` and `x <= floor32(t)` are the same), Cast to double. The operator
+adds up in float32, so each row is divided by its sum to make that 1 to the last digit. The graph is
+built here because skl2onnx loses the direction of missing values, the columns of absent regimes and
+the order of bytes; skl2onnx is what the tests compare with. `ml.onnx_model` reads such files.
 """
 
 from collections.abc import Mapping
@@ -14,24 +14,24 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import Pipeline
 from sklearn.tree._tree import Tree
 
 from ml.contract import FEATURES, INPUT_NAME, LABEL_OUTPUT, PROBABILITY_OUTPUT, REGIMES
+from ml.inputs import KEPT, LEAST, MOST, OVER, UNDER
 
 _IR_VERSION = 8  # onnxruntime up to 1.17 reads nothing newer
 _OPSETS = {"": 17, "ai.onnx.ml": 1}
 _LEAF = -1
 
 
-def export_forest(
-    forest: RandomForestClassifier, metadata: Mapping[str, str] | None = None
-) -> bytes:
+def export_forest(forest: Pipeline, metadata: Mapping[str, str] | None = None) -> bytes:
     """Exports a forest; the same forest and metadata give the same bytes.
 
     Args:
-        forest: fitted on float32 `[n, 22]` and labels that are indices into `REGIMES`.
+        forest: what `ml.training.fit_forest` returned.
         metadata: kept in the file's `metadata_props`.
 
     Returns:
@@ -39,7 +39,7 @@ def export_forest(
         double `[N, 7]`, where a regime the forest has not seen has probability 0.
     """
     model = helper.make_model(
-        _graph(_tree_attributes(forest)),
+        _graph(_tree_attributes(forest[-1])),
         producer_name="prometheus-ml-pipeline",
         ir_version=_IR_VERSION,
         opset_imports=[helper.make_opsetid(*opset) for opset in sorted(_OPSETS.items())],
@@ -59,30 +59,57 @@ def _serialized(model: onnx.ModelProto, metadata: Mapping[str, str]) -> bytes:
 
 
 def _graph(trees: dict[str, Any]) -> onnx.GraphProto:
-    nodes = [
-        helper.make_node("Cast", [INPUT_NAME], ["features"], to=TensorProto.FLOAT),
-        helper.make_node(
-            "TreeEnsembleClassifier",
-            ["features"],
-            [LABEL_OUTPUT, "scores"],
-            domain="ai.onnx.ml",
-            **trees,
-        ),
-        helper.make_node("Cast", ["scores"], ["shares"], to=TensorProto.DOUBLE),
-        helper.make_node("ReduceSum", ["shares", "columns"], ["total"], keepdims=1),
-        helper.make_node("Div", ["shares", "total"], [PROBABILITY_OUTPUT]),
-    ]
     tensor = helper.make_tensor_value_info
     return helper.make_graph(
-        nodes,
+        [*_input_nodes(), *_forest_nodes(trees)],
         "regime_detector",
         [tensor(INPUT_NAME, TensorProto.DOUBLE, ["N", len(FEATURES)])],
         [
             tensor(LABEL_OUTPUT, TensorProto.INT64, ["N"]),
             tensor(PROBABILITY_OUTPUT, TensorProto.DOUBLE, ["N", len(REGIMES)]),
         ],
-        [helper.make_tensor("columns", TensorProto.INT64, [1], [1])],
+        [
+            _constant("kept", np.array(KEPT)),
+            _constant("over", np.array(OVER)),
+            _constant("under", np.array(UNDER)),
+            _constant("least", LEAST),
+            _constant("most", MOST),
+            _constant("columns", np.array([1])),
+        ],
     )
+
+
+def _input_nodes() -> list[onnx.NodeProto]:
+    """`ml.inputs.forest_inputs` as nodes, one operation each."""
+    node = helper.make_node
+    return [
+        node("Cast", [INPUT_NAME], ["features"], to=TensorProto.FLOAT),
+        node("Gather", ["features", "kept"], ["kept_features"], axis=1),
+        node("Gather", ["features", "over"], ["numerators"], axis=1),
+        node("Gather", ["features", "under"], ["given_denominators"], axis=1),
+        node("Greater", ["given_denominators", "least"], ["usable"]),
+        node("Where", ["usable", "given_denominators", "least"], ["denominators"]),
+        node("Div", ["numerators", "denominators"], ["quotients"]),
+        node("Abs", ["quotients"], ["sizes"]),
+        node("Less", ["sizes", "most"], ["finite"]),
+        node("Where", ["finite", "quotients", "most"], ["ratios"]),
+        node("Concat", ["kept_features", "ratios"], ["inputs"], axis=1),
+    ]
+
+
+def _forest_nodes(trees: dict[str, Any]) -> list[onnx.NodeProto]:
+    node = helper.make_node
+    outputs = [LABEL_OUTPUT, "scores"]
+    return [
+        node("TreeEnsembleClassifier", ["inputs"], outputs, domain="ai.onnx.ml", **trees),
+        node("Cast", ["scores"], ["shares"], to=TensorProto.DOUBLE),
+        node("ReduceSum", ["shares", "columns"], ["total"], keepdims=1),
+        node("Div", ["shares", "total"], [PROBABILITY_OUTPUT]),
+    ]
+
+
+def _constant(name: str, value: Any) -> onnx.TensorProto:
+    return numpy_helper.from_array(np.asarray(value), name)
 
 
 def float32_not_above(values: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -7,12 +7,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from ml.errors import ModelBroken
-from ml.storage import Folder
+from ml.object_store import ObjectStore
+from ml.storage import Folder, Store
 
 PRODUCTION: Final = "regime_detector.onnx"
 PRODUCTION_METRICS: Final = "regime_detector_metrics.json"
@@ -22,6 +23,8 @@ REPORT_FILE: Final = "report.txt"
 REPORT_PAGE_FILE: Final = "report.html"
 CONFUSION_FILE: Final = "confusion_matrix.png"
 _KEPT: Final = 10
+ModelsDir = str | Path | Store
+"""MODELS_DIR: a folder, a URL that fsspec knows, or an open store."""
 _RUN_AGAIN: Final = "clear the run from train_model on; production is unchanged"
 
 
@@ -50,10 +53,15 @@ class Production:
 
     model: bytes
     sha256: str
-    metrics: dict[str, Any] | None
+    metrics: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, model: bytes) -> "Production":
+        """A model by its content alone."""
+        return cls(model, hashlib.sha256(model).hexdigest())
 
 
-def write_candidate(models_dir: str | Path, run_id: str, files: Mapping[str, bytes]) -> Candidate:
+def write_candidate(models_dir: ModelsDir, run_id: str, files: Mapping[str, bytes]) -> Candidate:
     """Keeps a run's candidate in place of an earlier attempt of the run; prunes the oldest.
 
     Args:
@@ -65,12 +73,14 @@ def write_candidate(models_dir: str | Path, run_id: str, files: Mapping[str, byt
         OSError: if the folder cannot be written.
     """
     folder, store = candidate_folder(run_id), open_store(models_dir)
-    store.write_folder(folder, files)
-    prune(store, "candidates", protected=folder)
-    return read_candidate(models_dir, run_id)
+    with store.locked():
+        store.require_space(sum(map(len, files.values())))
+        store.write_folder(folder, files)
+        prune(store, "candidates", protected=folder)
+    return read_candidate(store, run_id)
 
 
-def read_candidate(models_dir: str | Path, run_id: str) -> Candidate:
+def read_candidate(models_dir: ModelsDir, run_id: str) -> Candidate:
     """Reads a run's candidate, and proves that it is the model its metrics speak of.
 
     Raises:
@@ -87,24 +97,35 @@ def read_candidate(models_dir: str | Path, run_id: str) -> Candidate:
     return Candidate(run_id, folder, model, sha256, metrics)
 
 
-def update_candidate(models_dir: str | Path, run_id: str, files: Mapping[str, bytes]) -> None:
+def update_candidate(models_dir: ModelsDir, run_id: str, files: Mapping[str, bytes]) -> None:
     """Replaces files of a candidate, such as its metrics after the verdict, one after the other."""
     store = open_store(models_dir)
+    with store.locked():
+        write_candidate_files(store, run_id, files)
+
+
+def write_candidate_files(store: Store, run_id: str, files: Mapping[str, bytes]) -> None:
+    """Replaces files of a candidate in a store that is locked already."""
     for name, content in files.items():
         store.write(f"{candidate_folder(run_id)}/{name}", content)
 
 
-def read_production(models_dir: str | Path) -> Production | None:
+def read_production(models_dir: ModelsDir) -> Production | None:
     """Reads the production model as it is, sound or not; None if there is none."""
     store = open_store(models_dir)
     model = store.read(PRODUCTION)
     if model is None:
         return None
-    sha256 = hashlib.sha256(model).hexdigest()
-    metrics = _parsed(store.read(PRODUCTION_METRICS))
-    if metrics is not None and metrics.get("model_sha256", sha256) != sha256:
-        metrics = None
-    return Production(model, sha256, metrics)
+    found = Production.of(model)
+    return replace(found, metrics=read_metrics_of(store, PRODUCTION_METRICS, found.sha256))
+
+
+def read_metrics_of(store: Store, name: str, sha256: str) -> dict[str, Any] | None:
+    """Reads metrics that speak of the model with this digest; None if they are another's."""
+    metrics = _parsed(store.read(name))
+    if metrics is None or metrics.get("model_sha256", sha256) != sha256:
+        return None
+    return metrics
 
 
 def candidate_folder(run_id: str) -> str:
@@ -122,12 +143,19 @@ def as_json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
-def open_store(models_dir: str | Path) -> Folder:
-    """The storage behind MODELS_DIR."""
-    return Folder(Path(models_dir))
+def open_store(models_dir: ModelsDir) -> Store:
+    """The store behind MODELS_DIR: a local folder, an object store's URL, or a store already."""
+    if isinstance(models_dir, str) and "://" in models_dir:
+        return ObjectStore.from_url(models_dir)
+    return Folder(Path(models_dir)) if isinstance(models_dir, str | Path) else models_dir
 
 
-def prune(store: Folder, parent: str, protected: str) -> None:
+def backup_names(store: Store) -> tuple[str, ...]:
+    """Names of the folders in `backups/`, oldest first: each begins with when it was made."""
+    return tuple(sorted(store.folders("backups")))
+
+
+def prune(store: Store, parent: str, protected: str) -> None:
     """Removes all but the newest ten folders of a folder, and never the protected one."""
     others = [name for name in store.folders(parent) if f"{parent}/{name}" != protected]
     for name in others[: 1 - _KEPT]:

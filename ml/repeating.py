@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from ml.errors import ModelError
-from ml.registry import read_candidate
+from ml.registry import ModelsDir, read_candidate
 from ml.status import KeptModel, read_status
 from ml.training import ORDER_OF_WORK, TrainingOptions
 
@@ -46,7 +45,7 @@ class Agreement:
     as_expected: bool
 
 
-def recipe_of_run(models_dir: str | Path, run_id: str) -> Recipe:
+def recipe_of_run(models_dir: ModelsDir, run_id: str) -> Recipe:
     """Takes the recipe of a past run out of its candidate's `metrics.json`.
 
     Raises:
@@ -73,7 +72,7 @@ def recipe_of_run(models_dir: str | Path, run_id: str) -> Recipe:
 
 
 def agreements(
-    models_dir: str | Path, metrics: Mapping[str, Any], expected: str | None
+    models_dir: ModelsDir, metrics: Mapping[str, Any], expected: str | None
 ) -> Agreement:
     """Compares a new model's bytes with what was expected and with every model of the same recipe.
 
@@ -84,35 +83,38 @@ def agreements(
     """
     sha256 = metrics["model_sha256"]
     earlier = _earlier_models(models_dir, metrics)
-    told = {model.sha256 for model in earlier}
-    lines = [
-        likeness(sha256, model.name, str(model.sha256), differing_versions(model.metrics, metrics))
-        for model in earlier
-    ]
-    if expected and expected not in told:
-        lines.insert(0, likeness(sha256, "expected", expected, {}))
+    lines = [likeness(metrics, model.name, model.metrics) for model in earlier]
+    if expected and expected not in {model.sha256 for model in earlier}:
+        lines.insert(0, likeness(metrics, "expected", {"model_sha256": expected}))
     if not lines:
         lines.append(f"Nothing to compare the bytes with: SHA-256 {sha256}")
     return Agreement(tuple(lines), expected in (None, sha256))
 
 
-def likeness(sha256: str, name: str, expected: str, differing: Mapping[str, str]) -> str:
+def likeness(metrics: Mapping[str, Any], name: str, other: Mapping[str, Any]) -> str:
     """Says whether the bytes agree with another model's.
 
     Args:
-        sha256: digest of the model that came out.
+        metrics: of the model that came out.
         name: whose the other one is.
-        expected: its digest.
-        differing: versions that differ, as `old -> new` by package.
+        other: its metrics.
 
-    >>> likeness("ab", "run x", "ab", {})
+    >>> likeness({"model_sha256": "ab"}, "run x", {"model_sha256": "ab"})
     'Same bytes as run x: SHA-256 ab'
+    >>> new, old = {"model_sha256": "ab", "forest_sha256": "f"}, {"model_sha256": "cd"}
+    >>> likeness(new, "run x", old | {"forest_sha256": "f"})
+    'Same forest as run x, OTHER METADATA: SHA-256 ab instead of cd (no version is known to differ)'
     """
+    sha256, expected = metrics["model_sha256"], other["model_sha256"]
     if sha256 == expected:
         return f"Same bytes as {name}: SHA-256 {sha256}"
+    differing = differing_versions(other, metrics)
     told = ", ".join(f"{package} {change}" for package, change in differing.items())
     why = f"versions differ: {told}" if told else "no version is known to differ"
-    return f"OTHER BYTES than {name}: SHA-256 {sha256} instead of {expected} ({why})"
+    forest = metrics.get("forest_sha256")
+    same_forest = forest is not None and forest == other.get("forest_sha256")
+    what = f"Same forest as {name}, OTHER METADATA" if same_forest else f"OTHER BYTES than {name}"
+    return f"{what}: SHA-256 {sha256} instead of {expected} ({why})"
 
 
 def differing_versions(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
@@ -134,7 +136,7 @@ def _versions(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {**(metrics.get("versions") or {}), **commit}
 
 
-def _earlier_models(models_dir: str | Path, metrics: Mapping[str, Any]) -> list[KeptModel]:
+def _earlier_models(models_dir: ModelsDir, metrics: Mapping[str, Any]) -> list[KeptModel]:
     """The models that were made of the same data with the same settings."""
     return [
         model

@@ -3,15 +3,22 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
-from ml.registry import METRICS_FILE, MODEL_FILE, PRODUCTION, PRODUCTION_METRICS, open_store
-from ml.storage import Folder
+from ml.registry import (
+    METRICS_FILE,
+    MODEL_FILE,
+    PRODUCTION,
+    PRODUCTION_METRICS,
+    ModelsDir,
+    backup_names,
+    open_store,
+)
+from ml.storage import Store
 from ml.verdict import verdict_of
 from ml.wording import age, number, percent, when
 
@@ -54,21 +61,13 @@ class Status:
         """All of them, production first."""
         return (*((self.production,) if self.production else ()), *self.backups, *self.candidates)
 
-    def with_deployment(self, candidate: KeptModel) -> KeptModel:
-        """Adds since when a candidate is in production, which only production's metrics say."""
-        live = self.production.metrics if self.production else {}
-        if not live or live.get("run_id") != candidate.metrics.get("run_id"):
-            return candidate
-        metrics = {**candidate.metrics, "deployed_at": live.get("deployed_at")}
-        return replace(candidate, metrics=metrics)
-
     @property
     def problems(self) -> tuple[str, ...]:
         """What is wrong, one line a model."""
         return tuple(f"{model.name}: {model.problem}" for model in self.models if model.problem)
 
 
-def read_status(models_dir: str | Path) -> Status:
+def read_status(models_dir: ModelsDir) -> Status:
     """Reads every model and hashes it.
 
     Raises:
@@ -78,11 +77,11 @@ def read_status(models_dir: str | Path) -> Status:
     kept = {
         parent: tuple(
             _read(store, f"{parent}/{folder}", f"{parent}/{folder}/{model}", metrics)
-            for folder in reversed(store.folders(parent))
+            for folder in reversed(folders)
         )
-        for parent, model, metrics in (
-            ("backups", PRODUCTION, PRODUCTION_METRICS),
-            ("candidates", MODEL_FILE, METRICS_FILE),
+        for parent, folders, model, metrics in (
+            ("backups", backup_names(store), PRODUCTION, PRODUCTION_METRICS),
+            ("candidates", store.folders("candidates"), MODEL_FILE, METRICS_FILE),
         )
     }
     production = _read(store, "production", PRODUCTION, PRODUCTION_METRICS)
@@ -99,7 +98,7 @@ def status_text(status: Status, now: datetime) -> str:
     """
     parts = [f"Models in {status.where}", "\n".join(_production_lines(status.production, now))]
     if status.candidates:
-        rows = [_row(model, now) for model in map(status.with_deployment, status.candidates)]
+        rows = [_row(model, now) for model in status.candidates]
         parts.append(f"Candidates, newest first\n{tabulate(rows, 'keys', 'simple')}")
     if status.backups:
         kept = [
@@ -112,7 +111,7 @@ def status_text(status: Status, now: datetime) -> str:
     return "\n\n".join(parts)
 
 
-def _read(store: Folder, name: str, model_file: str, metrics_file: str) -> KeptModel:
+def _read(store: Store, name: str, model_file: str, metrics_file: str) -> KeptModel:
     folder = model_file.rpartition("/")[0]
     model = store.read(model_file)
     content = store.read(f"{folder}/{metrics_file}" if folder else metrics_file)

@@ -7,7 +7,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
+from ml.inputs import forest_inputs
 from ml.samples import Samples
 from ml.split import TimeSplit, time_folds
 
@@ -29,7 +32,8 @@ class TrainingOptions:
         seed: same data and seed, same forest.
         n_jobs: threads; -1 for every core. It does not change the forest.
         cv_folds: folds of the cross-validation.
-        cv_trees: trees of a fold's forest; fewer, because only the spread is wanted.
+        cv_trees: trees of a fold's forest; fewer, because the spread is wanted, at little cost.
+        cv_samples_per_tree: rows drawn for a tree of a fold if there are more.
     """
 
     trees: int = 200
@@ -40,7 +44,8 @@ class TrainingOptions:
     seed: int = 42
     n_jobs: int = -1
     cv_folds: int = 5
-    cv_trees: int = 50
+    cv_trees: int = 30
+    cv_samples_per_tree: int = 30_000
 
 
 @dataclass(frozen=True)
@@ -68,16 +73,25 @@ class CrossValidation:
         }
 
 
-def fit_forest(
-    X: NDArray[np.float32], y: NDArray[np.uint8], options: TrainingOptions
-) -> RandomForestClassifier:
-    """Grows the forest.
+def fit_forest(X: NDArray[np.float32], y: NDArray[np.uint8], options: TrainingOptions) -> Pipeline:
+    """Grows the forest on what it is given of the features.
 
     Args:
-        X: float32 `[n, 22]`; the forest computes in float32.
+        X: float32 `[n, 22]`.
         y: indices into `REGIMES` `[n]`; regimes that do not occur are no class of the forest.
         options: how to grow it.
+
+    Returns:
+        The steps `inputs`, which is `forest_inputs`, and `forest`.
     """
+    forest = grow(forest_inputs(X), y, options)
+    return Pipeline([("inputs", FunctionTransformer(forest_inputs)), ("forest", forest)])
+
+
+def grow(
+    inputs: NDArray[np.float32], y: NDArray[np.uint8], options: TrainingOptions
+) -> RandomForestClassifier:
+    """Grows a forest on any inputs `[n, k]`, which it computes with in float32."""
     cap = options.max_train_samples_per_tree
     forest = RandomForestClassifier(
         n_estimators=options.trees,
@@ -89,8 +103,7 @@ def fit_forest(
         random_state=options.seed,
         n_jobs=options.n_jobs,
     )
-    forest.fit(X, y.astype(np.int64))
-    return forest
+    return forest.fit(inputs, y.astype(np.int64))
 
 
 def cross_validate_in_time(
@@ -105,7 +118,13 @@ def cross_validate_in_time(
         options: how to grow each fold's forest.
         embargo: gap between a fold's training and scored rows.
     """
-    small = replace(options, trees=min(options.trees, options.cv_trees))
+    small = replace(
+        options,
+        trees=min(options.trees, options.cv_trees),
+        max_train_samples_per_tree=min(
+            options.max_train_samples_per_tree, options.cv_samples_per_tree
+        ),
+    )
     folds = time_folds(samples.timestamps, options.cv_folds, embargo)
     usable = [fold for fold in folds if len(np.unique(samples.labels[fold.training])) > 1]
     return CrossValidation(tuple(_fold_accuracy(samples, fold, small) for fold in usable))
@@ -114,6 +133,6 @@ def cross_validate_in_time(
 def _fold_accuracy(samples: Samples, fold: TimeSplit, options: TrainingOptions) -> float:
     forest = fit_forest(samples.features[fold.training], samples.labels[fold.training], options)
     # With more threads the order of a sum varies, and with it who wins a tie.
-    forest.set_params(n_jobs=1)
+    forest.set_params(forest__n_jobs=1)
     named = forest.predict(samples.features[fold.holdout])
     return float(np.mean(named == samples.labels[fold.holdout]))

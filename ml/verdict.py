@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ml.wording import when
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -39,7 +41,7 @@ def verdict_of(metrics: Mapping[str, Any]) -> Verdict:
         meaning = "This candidate does not go live. Production is unchanged."
         return Verdict("refused", "Not deployed", meaning, *told)
     if metrics.get("deployed_at"):
-        meaning = "This model is in production; the application reads it at its next start."
+        meaning = f"This model went into production on {when(metrics['deployed_at'])}."
         return Verdict("deployed", "Deployed", meaning, *told)
     meaning = "This candidate passed every check and may replace production."
     return Verdict("cleared", "Cleared for deployment", meaning, *told)

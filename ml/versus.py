@@ -16,7 +16,7 @@ from ml.errors import ModelError
 from ml.evaluation import Scores, evaluate, most_frequent
 from ml.onnx_model import check_contract, load_model, read_metadata, score
 from ml.promotion import Decision, PromotionThresholds, decide
-from ml.registry import read_candidate, read_production
+from ml.registry import ModelsDir, read_candidate, read_production
 from ml.report import paired_lines
 from ml.samples import Samples, utc
 from ml.split import split_by_time
@@ -47,7 +47,7 @@ class Versus:
     period: tuple[str, str]
 
 
-def find_model(models_dir: str | Path, name: str) -> bytes:
+def find_model(models_dir: ModelsDir, name: str) -> bytes:
     """Reads the model that a person names.
 
     Args:

@@ -86,27 +86,41 @@ class RejectedData:
 
 @dataclass(frozen=True)
 class FailedTask:
-    """A task that failed for another reason than its data, and what to do about it, if known."""
+    """A task that failed for another reason than its data.
+
+    Attributes:
+        task_id: Which one.
+        error: Why.
+        remedy: What to do about it, if known.
+        work: What failed with it, `Training` or `Rollback`.
+    """
 
     task_id: str
     error: str
     remedy: str | None = None
+    work: str = "Training"
 
 
 @dataclass(frozen=True)
-class Rollback:
-    """An earlier model in the place of a later one.
+class RollbackFacts:
+    """What a rollback did.
 
     Attributes:
-        restored: Run whose model is in production now.
-        replaced: Run whose model was.
-        completed: When it happened; without a time zone it is read as UTC.
-        accuracy: Accuracy of the restored model when it was deployed, 0 to 1, if known.
-        reason: Why, in the words of whoever did it.
+        run_id: Run that made the model which is in production now.
+        sha256: Hex digest of it.
+        accuracy: On its own holdout, 0 to 1; None if it is not known.
+        completed: When the rollback was done; without a time zone it is read as UTC.
+        changed: False if this model was in production already.
+        replaced_run_id: Run of the model before it; None if there was none, or it is not known.
+        replaced_accuracy: The same of that model.
+        kept: Where that model is kept.
     """
 
-    restored: str
-    replaced: str
+    run_id: str
+    sha256: str
+    accuracy: float | None
     completed: datetime
-    accuracy: float | None = None
-    reason: str = ""
+    changed: bool = True
+    replaced_run_id: str | None = None
+    replaced_accuracy: float | None = None
+    kept: str | None = None

@@ -1,5 +1,6 @@
 """What a message is: its parts, its plain text, and what it gives up when it is too long."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Literal, NamedTuple
@@ -15,6 +16,9 @@ Kind = Literal[
     "task_failed",
     "run_late",
 ]
+
+Links = Mapping[str, str | None]
+"""Addresses by name, as far as they are known."""
 
 _SHORTENED = "… shortened"
 _SHORTEST_LINE = 80

@@ -5,24 +5,20 @@ them. Nothing here sends, reads a setting or knows a chat service: `notification
 a message as a service wants it, `notifications.sender` sends it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from notifications.details import rejected_details, training_details
-from notifications.facts import FailedTask, RejectedData, Rollback, TrainingFacts
+from notifications.facts import FailedTask, RejectedData, RollbackFacts, TrainingFacts
 from notifications.layout import bullets, in_sentence, one_line
-from notifications.message import Kind, Link, Message, Picture
-
-__all__ = ["Kind", "Message", "Picture"]  # with the functions below, what other rooms need
+from notifications.message import Link, Links, Message, Picture
 
 COMPLETE_TITLE = "🎯 Regime Detection Model Training Complete"
-FAILED_TITLE = "❌ Regime Detection Model Training Failed"
+FAILED_TITLE = "❌ Regime Detection Model {work} Failed"
 AWAITED_TITLE = "✋ Regime Detection Model Awaits Approval"
 LATE_TITLE = "⏰ Regime Detection Model Training Late"
-ROLLED_BACK_TITLE = "↩️ Regime Detection Model Rolled Back"
+ROLLED_BACK_TITLE = "⏪ Regime Detection Model Rolled Back"
 _READ_THE_LOG = "Please read the task's log, remove the cause and retry."
-
-Links = Mapping[str, str | None]
 
 
 def deployed(
@@ -70,20 +66,21 @@ def approval_awaited(
     return Message("approval_awaited", AWAITED_TITLE, lead, details, links_known, tuple(pictures))
 
 
-def rolled_back(facts: Rollback, links: Links | None = None) -> Message:
-    """Tells that an earlier model is in production again."""
+def rolled_back(facts: RollbackFacts, links: Links | None = None) -> Message:
+    """Tells which former model is in production again, and where the one it replaced is kept."""
+    model = f"The model of run {one_line(facts.run_id)} (SHA-256 {facts.sha256[:12]}…)"
     lead = (
-        f"Restored: {one_line(facts.restored)}",
-        f"Replaced: {one_line(facts.replaced)}",
-        *(() if facts.accuracy is None else (f"📊 Test Accuracy: {facts.accuracy:.1%}",)),
+        "✅ Status: SUCCESS",
+        f"📊 Test Accuracy: {_accuracy(facts.accuracy)}",
         f"🕐 Completed: {_utc(facts.completed)}",
         "",
-        "An earlier model is in production again.",
-        "Application will use it on next restart.",
+        *(
+            (f"{model} is in production again.", "Application will use it on next restart.")
+            if facts.changed
+            else (f"{model} was in production already.", "Production model unchanged.")
+        ),
     )
-    reason = one_line(facts.reason)
-    details = (f"Reason: {reason}",) if reason else ()
-    return Message("rolled_back", ROLLED_BACK_TITLE, lead, details, _known(links))
+    return Message("rolled_back", ROLLED_BACK_TITLE, lead, _replaced(facts), _known(links))
 
 
 def data_rejected(
@@ -97,8 +94,8 @@ def data_rejected(
         "",
         "Please label more data and retry.",
     )
-    details = rejected_details(facts)
-    return Message("data_rejected", FAILED_TITLE, lead, details, _known(links), tuple(pictures))
+    title, details = FAILED_TITLE.format(work="Training"), rejected_details(facts)
+    return Message("data_rejected", title, lead, details, _known(links), tuple(pictures))
 
 
 def task_failed(facts: FailedTask, links: Links | None = None) -> Message:
@@ -118,16 +115,20 @@ def task_failed(facts: FailedTask, links: Links | None = None) -> Message:
         "",
         one_line(facts.remedy or "") or _READ_THE_LOG,
     )
-    return Message("task_failed", FAILED_TITLE, lead, links=_known(links))
+    title = FAILED_TITLE.format(work=facts.work)
+    return Message("task_failed", title, lead, links=_known(links))
 
 
-def worker_killed(task_id: str, reason: str, links: Links | None = None) -> Message:
+def worker_killed(
+    task_id: str, reason: str, links: Links | None = None, work: str = "Training"
+) -> Message:
     """Tells that a task ended without a word of its own.
 
     Args:
         task_id: The task.
         reason: What Airflow knows of it; may be empty.
         links: Addresses by name.
+        work: What failed with it, `Training` or `Rollback`.
     """
     why = f": {reason.rstrip('.')}" if reason.strip() else ""
     error = f"The task's process was killed{why}"
@@ -135,21 +136,24 @@ def worker_killed(task_id: str, reason: str, links: Links | None = None) -> Mess
         "Please look at the worker's memory and log (no memory left and a restarted machine are "
         "the usual causes), then clear the task to retry."
     )
-    return task_failed(FailedTask(task_id, error, remedy), links)
+    return task_failed(FailedTask(task_id, error, remedy, work), links)
 
 
-def run_timed_out(task_id: str | None, hours: float | None, links: Links | None = None) -> Message:
+def run_timed_out(
+    task_id: str | None, hours: float | None, links: Links | None = None, work: str = "Training"
+) -> Message:
     """Tells that a run was stopped because it took too long.
 
     Args:
         task_id: The task that was running, if known.
         hours: How long a run may take, if known.
         links: Addresses by name.
+        work: What failed with it, `Training` or `Rollback`.
     """
     allowed = "too long" if hours is None else f"more than {hours:g} hours"
     error = f"The run took {allowed} and was stopped"
     remedy = "Please see in the log what took so long, remove the cause and retry."
-    return task_failed(FailedTask(task_id or "(the run)", error, remedy), links)
+    return task_failed(FailedTask(task_id or "(the run)", error, remedy, work), links)
 
 
 def run_late(deadline: datetime, state: str, links: Links | None = None) -> Message:
@@ -181,9 +185,23 @@ def _numbers(facts: TrainingFacts) -> tuple[str, ...]:
     )
 
 
+def _accuracy(share: float | None) -> str:
+    return "not known" if share is None else f"{share:.1%}"
+
+
 def _utc(moment: datetime) -> str:
     moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _replaced(facts: RollbackFacts) -> tuple[str, ...]:
+    if not (facts.changed and facts.kept):
+        return ()
+    run = one_line(facts.replaced_run_id or "that is not known")
+    accuracy = _accuracy(facts.replaced_accuracy)
+    return (
+        f"It replaced the model of run {run} (test accuracy {accuracy}), kept in {facts.kept}.",
+    )
 
 
 def _known(links: Links | None) -> tuple[Link, ...]:

@@ -11,7 +11,7 @@ from notifications.facts import (
     FailedTask,
     RegimeCount,
     RejectedData,
-    Rollback,
+    RollbackFacts,
     Significance,
     TrainingFacts,
 )
@@ -126,11 +126,13 @@ def _failed() -> FailedTask:
     )
 
 
-def _rollback() -> Rollback:
-    return Rollback(
-        restored="scheduled__2024-11-21",
-        replaced="scheduled__2024-11-28",
-        completed=_COMPLETED,
+def _rollback() -> RollbackFacts:
+    return RollbackFacts(
+        run_id="scheduled__2024-11-21",
+        sha256="3f1c9a5be0d7",
         accuracy=98 / 135,
-        reason="the new model names every hour a breakout",
+        completed=_COMPLETED,
+        replaced_run_id="scheduled__2024-11-28",
+        replaced_accuracy=106 / 135,
+        kept="backups/2024-11-28T021500Z_9c0e7712",
     )

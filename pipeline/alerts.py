@@ -17,7 +17,7 @@ from pipeline.failure import failure_message
 
 if TYPE_CHECKING:
     from notifications.channels import Channels
-    from notifications.messages import Message
+    from notifications.message import Message
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def tell_of_failed_task(context: Mapping[str, Any]) -> None:
     if error is None:
         return
     task = context["ti"]
-    tell(failure_message(task.task_id, error, links_of(context)))
+    tell(failure_message(task.task_id, error, links_of(context), _work(context)))
     _told_here.add(context["run_id"])
     task.xcom_push(key=_TOLD_KEY, value=task.task_id)
 
@@ -72,12 +72,15 @@ def tell_of_failed_run(context: Mapping[str, Any]) -> None:
     task = context.get("ti")
     reason = str(context.get("reason") or "the run failed")
     if reason == "timed_out":
-        facts = FailedTask(_task_id(task), "the run took too long and was stopped", None)
+        facts = FailedTask(
+            _task_id(task), "the run took too long and was stopped", work=_work(context)
+        )
     else:
         facts = FailedTask(
             _task_id(task),
             f"{reason}: the task ended without an error of its own; it was probably killed",
             "Please look at the worker's memory and log, then clear the task to retry.",
+            _work(context),
         )
     tell(task_failed(facts, links_of(context)))
 
@@ -127,6 +130,11 @@ def _is_told(context: Mapping[str, Any]) -> bool:
     except ImportError:
         # `airflow dags test` runs this callback in the tasks' own process, without XComs.
         return False
+
+
+def _work(context: Mapping[str, Any]) -> str:
+    dag_id = getattr(context.get("dag"), "dag_id", "")
+    return "Rollback" if dag_id == "regime_model_rollback" else "Training"
 
 
 def _task_id(task: Any) -> str:

@@ -16,13 +16,16 @@ REJECT: Final = "Reject"
 APPROVAL_WAIT: Final = timedelta(days=3)
 """How long a question stays open; after that, production keeps its model."""
 
-REQUIRE_APPROVAL: Final = Param(
-    False,
-    type="boolean",
-    title="Ask a person before the model is deployed",
-    description=f"Waits up to {APPROVAL_WAIT.days} days for an answer under Required Actions.",
-    section="Approval",
-)
+
+def require_approval() -> Param:
+    """The switch of the trigger form."""
+    return Param(
+        False,
+        type="boolean",
+        title="Ask a person before the model is deployed",
+        description=f"Waits up to {APPROVAL_WAIT.days} days for an answer under Required Actions.",
+        section="Approval",
+    )
 
 
 class ModelApproval(HITLBranchOperator):

@@ -37,7 +37,7 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
         max_class_share=settings.max_class_share,
         max_label_age_days=settings.max_label_age_days,
     )
-    production = read_production(settings.models_dir)
+    production = read_production(settings.models)
     metrics = (production.metrics if production else None) or {}
     reference = Reference.from_dict(metrics.get("profile")) if production else None
     with clickhouse_engine() as engine:

@@ -41,13 +41,14 @@ def load_market_if_empty() -> None:
 
 def _verdict(run_id: str) -> str:
     settings = read_settings()
-    candidate = read_candidate(settings.models_dir, run_id)
+    models = settings.models
+    candidate = read_candidate(models, run_id)
     decision = Decision.from_dict(candidate.metrics["decision"])
     outcome = "DEPLOYED" if decision.deploy else "NOT DEPLOYED, production is unchanged"
     places = {
-        "model in production": settings.models_dir / PRODUCTION,
-        "its numbers": settings.models_dir / PRODUCTION_METRICS,
-        "report of this run": settings.models_dir / candidate.folder / REPORT_PAGE_FILE,
+        "model in production": models.where(PRODUCTION),
+        "its numbers": models.where(PRODUCTION_METRICS),
+        "report of this run": models.where(f"{candidate.folder}/{REPORT_PAGE_FILE}"),
         "Data Docs": settings.data_docs_dir / "index.html",
     }
     return "\n".join(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from expectations.report import GateReport
     from expectations.run_record import RuleRecord
-    from notifications.messages import Message, Picture
+    from notifications.message import Message, Picture
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,9 @@ _REMEDIES: Final = {
 """What to do about errors that do not say it themselves, by the name of their class."""
 
 
-def failure_message(task_id: str, error: BaseException, links: Mapping[str, str]) -> "Message":
+def failure_message(
+    task_id: str, error: BaseException, links: Mapping[str, str], work: str = "Training"
+) -> "Message":
     """Words a failure: rejected data with its report, anything else with its error."""
     from notifications.facts import FailedTask
     from notifications.messages import task_failed
@@ -36,7 +38,8 @@ def failure_message(task_id: str, error: BaseException, links: Mapping[str, str]
     if not remedy:
         name = type(error).__name__
         text, remedy = f"{name}: {text}" if text else name, _remedy(error)
-    return task_failed(FailedTask(task_id, text, _sentence(remedy)), links_of_run(links, None))
+    facts = FailedTask(task_id, text, _sentence(remedy), work)
+    return task_failed(facts, links_of_run(links, None))
 
 
 def _rejection(task_id: str, report: "GateReport", links: Mapping[str, str]) -> "Message":
@@ -63,7 +66,7 @@ def _rows(rule: "RuleRecord") -> tuple[str, ...]:
 
 
 def _pictures(report: "GateReport") -> "tuple[Picture, ...]":
-    from notifications.messages import Picture
+    from notifications.message import Picture
 
     try:
         from expectations.balance_picture import class_balance_png

@@ -24,10 +24,10 @@ def deploy_model(
     """
     _keep_answer(settings, run_id, decision)
     deployment = deploy_candidate(
-        settings.models_dir, run_id, trained["model_sha256"], datetime.now(UTC)
+        settings.models, run_id, trained["model_sha256"], datetime.now(UTC)
     )
     log.info("In production: %s (sha256 %s)", deployment.path, deployment.sha256)
-    return event_details(settings.models_dir, asdict(deployment))
+    return event_details(settings.models, asdict(deployment))
 
 
 def skip_deployment(settings: Settings, run_id: str, decision: Mapping[str, Any]) -> None:
@@ -40,8 +40,8 @@ def _keep_answer(settings: Settings, run_id: str, decision: Mapping[str, Any]) -
     """Puts a person's answer into the candidate's metrics and reports."""
     if "approval" not in decision:
         return
-    from ml.candidate import report_files
+    from ml.reports import report_files
 
-    metrics = read_candidate(settings.models_dir, run_id).metrics | {"decision": dict(decision)}
+    metrics = read_candidate(settings.models, run_id).metrics | {"decision": dict(decision)}
     files = {METRICS_FILE: as_json(metrics), **report_files(metrics)}
-    update_candidate(settings.models_dir, run_id, files)
+    update_candidate(settings.models, run_id, files)

@@ -39,7 +39,7 @@ def train_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) ->
         _read(frozen), TrainingOptions(), settings.holdout_fraction, settings.embargo, provenance
     )
     log.info("%s", candidate.report)
-    write_candidate(settings.models_dir, run_id, candidate.files())
+    write_candidate(settings.models, run_id, candidate.files())
     told = ("test_accuracy", "train_accuracy", "cv_accuracy", "total_samples", "train_samples")
     return {"model_sha256": candidate.sha256} | {name: candidate.metrics[name] for name in told}
 
@@ -54,7 +54,7 @@ def validate_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any])
         settings.min_accuracy, settings.min_improvement, settings.max_p_value
     )
     samples = _read(Snapshot(**snapshot))
-    return judge_candidate(settings.models_dir, run_id, samples, thresholds).to_dict()
+    return judge_candidate(settings.models, run_id, samples, thresholds).to_dict()
 
 
 def _read(snapshot: Snapshot) -> Samples:

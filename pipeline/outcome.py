@@ -10,7 +10,8 @@ from ml.evidence import Pairs
 from ml.promotion import Decision
 from ml.registry import read_candidate
 from notifications.facts import Comparison, RegimeCount, Significance, TrainingFacts
-from notifications.messages import Picture, approval_awaited, deployed, not_deployed
+from notifications.message import Picture
+from notifications.messages import approval_awaited, deployed, not_deployed
 from pipeline.alerts import tell
 from pipeline.links import links_of_run
 from pipeline.settings import Settings
@@ -47,7 +48,7 @@ def ask_for_approval(
 def _metrics(settings: Settings, run_id: str) -> dict[str, Any]:
     """The candidate's metrics; without them the message is shorter, but must not be lost."""
     try:
-        return read_candidate(settings.models_dir, run_id).metrics
+        return read_candidate(settings.models, run_id).metrics
     except (ModelError, OSError) as error:
         log.warning("The message goes without picture and interval: %s", error)
         return {}

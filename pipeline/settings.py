@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Param, Variable
+
+if TYPE_CHECKING:
+    from ml.storage import Store
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 
@@ -118,7 +121,7 @@ class Settings:
     holdout_fraction: float
     embargo_hours: float
     max_label_age_days: float | None
-    models_dir: Path
+    models_dir: str
     data_docs_dir: Path
     snapshot_database: str | None
 
@@ -126,6 +129,20 @@ class Settings:
         if self.min_class_share > self.max_class_share:
             allowed = f"at most MAX_CLASS_SHARE ({self.max_class_share:g})"
             raise SettingError("MIN_CLASS_SHARE", self.min_class_share, allowed)
+
+    @property
+    def models(self) -> "Store":
+        """The place of the models, open.
+
+        Raises:
+            SettingError: if MODELS_DIR is the URL of nothing that can be opened.
+        """
+        from pipeline.model_store import REMEDY, open_models
+
+        try:
+            return open_models(self.models_dir)
+        except ValueError as error:
+            raise SettingError("MODELS_DIR", self.models_dir, f"{REMEDY} ({error})") from error
 
     @property
     def embargo(self) -> timedelta:
@@ -148,7 +165,7 @@ def read_settings(params: Mapping[str, Any] | None = None) -> Settings:
         for field, number in THRESHOLDS.items()
     }
     others: dict[str, Any] = {
-        "models_dir": _folder("MODELS_DIR", "models"),
+        "models_dir": _address("MODELS_DIR", "models"),
         "data_docs_dir": _folder("DATA_DOCS_DIR", "data_docs"),
         "snapshot_database": Variable.get("SNAPSHOT_DATABASE", default=None) or None,
     }
@@ -156,8 +173,13 @@ def read_settings(params: Mapping[str, Any] | None = None) -> Settings:
     return Settings(**{field.name: values[field.name] for field in fields(Settings)})
 
 
-def _folder(name: str, default: str) -> Path:
+def _address(name: str, default: str) -> str:
     value = Variable.get(name, default=None) or default
-    if "://" in value:
-        raise SettingError(name, value, "a folder; object stores are not supported yet")
-    return REPOSITORY / value
+    return value if "://" in value else str(REPOSITORY / value)
+
+
+def _folder(name: str, default: str) -> Path:
+    address = _address(name, default)
+    if "://" in address:
+        raise SettingError(name, address, "a folder of this machine")
+    return Path(address)

@@ -1,5 +1,6 @@
 """One throw-away Airflow home for the whole test run, set before anything imports Airflow."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pandas as pd
 import pytest
 from sqlalchemy import Engine, text
@@ -78,6 +80,23 @@ def any_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     apply_schema(engine)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Any]:
+    """A file system on an S3 server of this machine, with a bucket `models`."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    fs = fsspec.filesystem(
+        "s3", key="key", secret="secret", endpoint_url=f"http://{host}:{port}", anon=False
+    )
+    fs.mkdir("models")
+    yield fs
+    server.stop()
 
 
 @pytest.fixture

@@ -4,11 +4,13 @@ import json
 import os
 import re
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pipeline.settings import THRESHOLDS
+from tests.dags.small_models import deploy, small_candidates
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -80,6 +82,13 @@ def test_airflow_commands_work_as_written(environment: dict[str, str]) -> None:
     assert "Data gate: Passed" in task.stdout + task.stderr
     dag = _run("airflow dags test regime_model_training", airflow)
     assert dag.returncode == 0, dag.stdout[-3000:] + dag.stderr[-3000:]
+    models = Path(environment["AIRFLOW_VAR_MODELS_DIR"])
+    production = (models / "regime_detector.onnx").read_bytes()
+    (another,) = small_candidates(1)
+    deploy(models, another, datetime.now(UTC))
+    rollback = _run("airflow dags test regime_model_rollback", airflow)
+    assert rollback.returncode == 0, rollback.stdout[-3000:] + rollback.stderr[-3000:]
+    assert (models / "regime_detector.onnx").read_bytes() == production
     listed = _run("airflow dags list-import-errors", airflow)
     assert listed.returncode == 0
 
@@ -118,5 +127,5 @@ def test_every_threshold_stands_in_the_readme_with_its_default() -> None:
 
 
 def test_every_linked_file_exists() -> None:
-    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
+    for target in re.findall(r"\]\((?!http|#)([^)]+)\)", README):
         assert (REPOSITORY / target).exists(), target

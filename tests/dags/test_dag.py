@@ -1,4 +1,4 @@
-"""The DAG file: its graph, its schedule, and that parsing it costs and needs nothing."""
+"""The DAG files: their graphs and schedules, and that parsing them costs and needs nothing."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.filterwarnings("default")
 
-DAG_FILE = Path("dags/regime_model_training.py")
+DAGS = Path("dags")
 HEAVY = (
     "pandas",
     "sklearn",
@@ -25,17 +25,30 @@ HEAVY = (
 
 
 @pytest.fixture(scope="module")
-def dag() -> Any:
+def dags() -> Any:
     from airflow.dag_processing.dagbag import DagBag
 
-    bag = DagBag(str(DAG_FILE), bundle_name="dags-folder", bundle_path=DAG_FILE.parent.resolve())
+    bag = DagBag(str(DAGS), bundle_name="dags-folder", bundle_path=DAGS.resolve())
     assert bag.import_errors == {}
-    return bag.dags["regime_model_training"]
+    return bag.dags
+
+
+@pytest.fixture(scope="module")
+def dag(dags: Any) -> Any:
+    return dags["regime_model_training"]
+
+
+@pytest.fixture(scope="module")
+def rollback(dags: Any) -> Any:
+    return dags["regime_model_rollback"]
+
+
+def _graph(dag: Any) -> dict[str, set[str]]:
+    return {task.task_id: set(task.downstream_task_ids) for task in dag.tasks}
 
 
 def test_graph_is_the_workflow_of_the_readme(dag: Any) -> None:
-    graph = {task.task_id: set(task.downstream_task_ids) for task in dag.tasks}
-    assert graph == {
+    assert _graph(dag) == {
         "check_data": {"train_model", "validate_model"},
         "train_model": {"validate_model", "deploy_model", "notify_success"},
         "validate_model": {"approve_deployment", "skip_deployment"},
@@ -46,14 +59,41 @@ def test_graph_is_the_workflow_of_the_readme(dag: Any) -> None:
     }
 
 
+def test_rollback_lists_chooses_rolls_back_and_tells(rollback: Any) -> None:
+    assert _graph(rollback) == {
+        "list_backups": {"choose_backup", "notify_rollback"},
+        "choose_backup": {"roll_back"},
+        "roll_back": {"notify_rollback"},
+        "notify_rollback": set(),
+    }
+
+
+def test_rollback_starts_by_hand_only_and_alone(rollback: Any) -> None:
+    assert rollback.timetable.can_be_scheduled is False
+    assert (rollback.catchup, rollback.max_active_runs) == (False, 1)
+    assert {name: rollback.params[name] for name in rollback.params} == {"to": None, "ask": False}
+
+
+@pytest.mark.parametrize("dag_id", ["regime_model_training", "regime_model_rollback"])
+def test_question_ends_before_its_run_does(dags: Any, dag_id: str) -> None:
+    asking = [task for task in dags[dag_id].tasks if hasattr(task, "response_timeout")]
+    assert len(asking) == 1
+    assert asking[0].response_timeout < dags[dag_id].dagrun_timeout
+
+
+def test_production_changes_in_two_tasks_and_both_update_the_asset(dags: Any) -> None:
+    updating = {task.task_id for dag in dags.values() for task in dag.tasks if task.outlets}
+    assert updating == {"deploy_model", "roll_back"}
+
+
 def test_schedule_is_sunday_at_two_utc_without_catchup(dag: Any) -> None:
     assert dag.timetable.expression == "0 2 * * 0"
     assert str(dag.timezone) == "UTC"
     assert (dag.catchup, dag.max_active_runs) == (False, 1)
 
 
-def test_every_task_retries_three_times_with_backoff(dag: Any) -> None:
-    for task in dag.tasks:
+def test_every_task_retries_three_times_with_backoff(dags: Any) -> None:
+    for task in (task for dag in dags.values() for task in dag.tasks):
         assert (task.retries, task.retry_exponential_backoff) == (3, 2.0)
         assert task.retry_delay >= timedelta(seconds=30)
 
@@ -74,9 +114,10 @@ def _python(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_importing_the_dag_loads_no_heavy_package() -> None:
+@pytest.mark.parametrize("file", [file.stem for file in sorted(DAGS.glob("*.py"))])
+def test_importing_a_dag_loads_no_heavy_package(file: str) -> None:
     code = (
-        "import sys, runpy; sys.path.insert(0, 'dags'); import regime_model_training; "
+        f"import sys; sys.path.insert(0, 'dags'); import {file}; "
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
     assert _python(code).stdout.strip().splitlines()[-1] == "[]"
@@ -99,6 +140,7 @@ def test_dag_parses_without_connection_and_variables() -> None:
         ("data_check", ("sklearn.ensemble", "apprise")),
         ("model_training", ("great_expectations", "apprise")),
         ("model_deployment", ("great_expectations", "sklearn", "apprise", "clickhouse_driver")),
+        ("model_rollback", ("great_expectations", "sklearn", "apprise", "clickhouse_driver")),
         ("outcome", ("great_expectations", "sklearn", "clickhouse_driver", "onnxruntime")),
     ],
 )

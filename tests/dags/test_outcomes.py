@@ -48,6 +48,17 @@ CONTRACT_METRICS = {
 }
 
 
+@pytest.fixture
+def contents_of(s3):
+    """Gives the objects below a prefix by name."""
+
+    def read(prefix):
+        s3.invalidate_cache()
+        return {path.removeprefix(f"{prefix}/"): s3.cat_file(path) for path in s3.find(prefix)}
+
+    return read
+
+
 def _file_answers(content: bytes) -> None:
     """The application's view of the model file, with onnxruntime alone."""
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
@@ -148,6 +159,27 @@ def test_better_candidate_whose_lead_may_be_chance_is_kept_out_where_asked(
     assert "Model not deployed: that it alone names " in chat[1]
     assert "may be chance (McNemar: p = " in chat[1]
     assert "MAX_P_VALUE 0)." in chat[1]
+
+
+def test_models_in_an_object_store_need_no_folder(
+    home, market, monkeypatch, s3, contents_of
+) -> None:
+    extra = json.dumps({"endpoint_url": s3.endpoint_url})
+    connection = {"conn_type": "aws", "login": "access-key", "password": "secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_OUR_S3", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_VAR_MODELS_DIR", "s3://our_s3@models/dag")
+    home.load(market[market["timestamp"] < market["timestamp"].quantile(0.5)])
+    assert home.run(MIN_ACCURACY="0.3").tasks["deploy_model"] == "success"
+    home.load(market)
+    assert home.run(MIN_ACCURACY="0.3").tasks["deploy_model"] == "success"
+    found = contents_of("models/dag")
+    _file_answers(found["regime_detector.onnx"])
+    metrics = json.loads(found["regime_detector_metrics.json"])
+    assert metrics["model_sha256"] == hashlib.sha256(found["regime_detector.onnx"]).hexdigest()
+    assert metrics["production_accuracy"] < metrics["test_accuracy"]
+    names = {name.rpartition("/")[2] for name in found if name.startswith("backups/")}
+    assert names == {"regime_detector.onnx", "regime_detector_metrics.json"}
+    assert not home.models.exists()
 
 
 def test_model_of_shuffled_labels_is_not_deployed(home, market) -> None:
@@ -251,7 +283,7 @@ def test_candidate_changed_after_the_verdict_is_not_deployed(home, market, chat)
 
     def judge_then_tamper(models_dir, run_id, *rest):
         decision = judge(models_dir, run_id, *rest)
-        (file,) = models_dir.glob("candidates/*/model.onnx")
+        (file,) = models_dir.root.glob("candidates/*/model.onnx")
         file.write_bytes(file.read_bytes() + b" ")
         return decision
 

@@ -1,14 +1,17 @@
 """Small synthetic samples with a signal, and what is built from them once for all tests."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import numpy as np
 import pytest
 
 from ml.candidate import build_candidate
 from ml.metrics import Provenance
+from ml.object_store import ObjectStore
 from ml.onnx_export import export_forest
 from ml.samples import Samples
+from ml.storage import Folder
 from ml.training import TrainingOptions, fit_forest
 
 EMBARGO = timedelta(hours=24)
@@ -27,6 +30,31 @@ def _samples(n=600, regimes=(0, 1, 2, 3, 4, 5, 6), signal=1.5, seed=0, symbols=(
         np.datetime64("2026-01-01T00:00:00", "s") + hours * np.timedelta64(3600, "s"),
         np.array([symbols[row % len(symbols)] for row in range(n)], dtype=object),
     )
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request, tmp_path):
+    """An empty place for models, of each kind."""
+    if request.param == "folder":
+        return Folder(tmp_path / "models")
+    prefix = f"models/{uuid4().hex}"
+    return ObjectStore(request.getfixturevalue("s3"), prefix, f"s3://{prefix}")
+
+
+@pytest.fixture
+def contents(store):
+    """Gives every file of the store by name; locks are none."""
+
+    def read():
+        if isinstance(store, Folder):
+            found = [path for path in store.root.rglob("*") if path.is_file()]
+            names = [str(path.relative_to(store.root)) for path in found]
+        else:
+            store.fs.invalidate_cache()
+            names = [path.removeprefix(f"{store.root}/") for path in store.fs.find(store.root)]
+        return {name: store.read(name) for name in sorted(names) if name != ".lock"}
+
+    return read
 
 
 @pytest.fixture(scope="session")

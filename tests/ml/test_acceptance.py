@@ -5,10 +5,11 @@ import json
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from ml.acceptance import accept_file, differences, examine
 from ml.errors import ModelBroken
+from ml.inputs import forest_inputs
 from ml.parity import forest_probabilities, probe_rows, threshold_rows
 from ml.training import fit_forest
 
@@ -55,6 +56,13 @@ def test_exchanged_regimes_are_refused(parsed, refused):
     assert "labels differ in" in refused(parsed.SerializeToString())
 
 
+def test_ratio_of_other_features_is_refused(parsed, refused):
+    (over,) = [value for value in parsed.graph.initializer if value.name == "over"]
+    over.CopyFrom(numpy_helper.from_array(np.roll(numpy_helper.to_array(over), 1), "over"))
+
+    assert "probabilities differ" in refused(parsed.SerializeToString())
+
+
 def test_file_of_another_forest_is_refused(make_samples, model, options):
     other = make_samples(300, regimes=(0, 1, 2), seed=5)
     forest = fit_forest(other.features, other.labels, options)
@@ -64,7 +72,7 @@ def test_file_of_another_forest_is_refused(make_samples, model, options):
 
 
 def test_probabilities_that_are_no_shares_are_refused(parsed, refused):
-    divided = next(node for node in parsed.graph.node if node.op_type == "Div")
+    *_, divided = (node for node in parsed.graph.node if node.op_type == "Div")
     divided.op_type = "Mul"
 
     assert "probabilities do not sum to 1" in refused(parsed.SerializeToString())
@@ -123,10 +131,13 @@ def test_probe_rows_hold_every_given_row_and_the_extremes(forest, samples):
 
 
 def test_threshold_rows_lie_on_the_forests_thresholds(forest, samples):
-    tree = forest.estimators_[0].tree_
     on, above, below = np.split(threshold_rows(forest, samples.features), 3)
+    inputs = forest_inputs(on)
 
-    assert tree.threshold[0] in on[:, tree.feature[0]]
+    for estimator in forest[-1].estimators_:
+        for column in set(estimator.tree_.feature) - {-2}:
+            thresholds = estimator.tree_.threshold[estimator.tree_.feature == column]
+            assert np.isin(thresholds.astype(np.float32), inputs[:, column]).any(), column
     assert (above > on).all()
     assert (below < on).all()
 

@@ -41,7 +41,7 @@ def run(engine, tmp_path, capsys):
     url = engine.url.render_as_string(hide_password=False)
 
     def run_command(command, *arguments, url=url):
-        source = () if command == "status" else ("--url", url)
+        source = () if command in ("status", "rollback") else ("--url", url)
         models_dir = ("--models-dir", str(tmp_path / "models"))
         code = main([command, *arguments, *source, *models_dir])
         return code, *capsys.readouterr()
@@ -79,6 +79,15 @@ def test_repeat_of_a_run_takes_its_settings_and_says_same_bytes(trained, run):
 
     assert code == 0
     assert f"Same bytes as {trained.folder}" in out
+
+
+def test_repeat_by_other_code_says_that_the_forest_is_the_same(trained, run, monkeypatch):
+    monkeypatch.setattr("ml.__main__.source_commit", lambda: "d" * 40)
+    code, out, _ = run("train", "--repeat", FIRST, "--n-jobs", "2")
+
+    assert code == 1
+    assert "Same forest as candidates/" in out and "OTHER METADATA" in out
+    assert f"git commit {trained.metrics['git_commit']} -> {'d' * 40}" in out
 
 
 def test_repeat_of_a_tampered_model_is_refused(trained, run, tmp_path):
@@ -234,6 +243,35 @@ def test_status_shows_production_backups_and_candidates(trained, run, snapshot, 
     assert out.index("second") < out.index("Candidates") < out.index("Backups")
 
 
+def test_rollback_brings_the_former_model_back_and_again_the_later_one(
+    trained, run, snapshot, tmp_path
+):
+    models = tmp_path / "models"
+    deploy_candidate(models, FIRST, trained.sha256, NOW)
+    run("train", "--snapshot", snapshot.name, "--run-id", "second", "--trees", "3", "--judge")
+    second = read_candidate(models, "second")
+    deploy_candidate(models, "second", second.sha256, NOW)
+    code, out, _ = run("rollback")
+
+    assert code == 0
+    assert f"The model of run {FIRST} is back in production: " in out
+    assert "what it replaced is in backups/" in out and f"SHA-256 {trained.sha256}" in out
+    assert (models / "regime_detector.onnx").read_bytes() == trained.model
+    assert run("status")[0] == 0
+    assert "The model of run second is back in production" in run("rollback")[1]
+    assert (models / "regime_detector.onnx").read_bytes() == second.model
+
+
+def test_rollback_to_what_is_not_there_is_bad_input_and_names_what_is(trained, run, tmp_path):
+    models = tmp_path / "models"
+    deploy_candidate(models, FIRST, trained.sha256, NOW)
+    code, _, err = run("rollback", "--to", "yesterday")
+
+    assert code == 2
+    assert "There is no backup yesterday in " in err and "choose one of: none" in err
+    assert (models / "regime_detector.onnx").read_bytes() == trained.model
+
+
 @pytest.mark.parametrize("file", ["regime_detector.onnx", "candidates"])
 def test_status_of_a_tampered_model_is_a_no(trained, run, tmp_path, file):
     models = tmp_path / "models"
@@ -268,7 +306,7 @@ def test_status_of_no_folder_is_bad_input(run):
     assert "there is no folder" in err
 
 
-@pytest.mark.parametrize("command", ["train", "compare", "status"])
+@pytest.mark.parametrize("command", ["train", "compare", "status", "rollback"])
 def test_help_has_examples_and_exit_codes(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])

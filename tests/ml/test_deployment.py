@@ -1,194 +1,331 @@
-"""Deploying keeps the former pair, can be repeated, and refuses what was not judged."""
+"""Deploying and going back keep what they replace, can be repeated, and refuse what is not sound.
+
+Each test runs on a local folder and on an S3 server.
+"""
 
 import hashlib
 import json
-import os
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from ml.deployment import deploy_candidate
-from ml.errors import ModelBroken
+from ml.deployment import deploy_candidate, roll_back
+from ml.errors import ModelBroken, ModelError
 from ml.onnx_export import export_forest
-from ml.registry import as_json, read_production, write_candidate
+from ml.onnx_model import load_model, score
+from ml.registry import as_json, backup_names, read_candidate, read_production, write_candidate
+from ml.storage import Folder
+from tests.ml.report_example import example_metrics
 
 NOW = datetime(2026, 11, 22, 2, 15, tzinfo=UTC)
+WEEK = timedelta(days=7)
+MODEL, METRICS = "regime_detector.onnx", "regime_detector_metrics.json"
+
+
+def sha256(model):
+    return hashlib.sha256(model).hexdigest()
+
+
+def anything(_model, _name):
+    """A check that lets tests deploy what is no model."""
 
 
 @pytest.fixture
-def candidate(tmp_path):
+def candidate(store):
     """Writes a candidate and returns its digest."""
 
     def write(run_id, model):
-        sha256 = hashlib.sha256(model).hexdigest()
-        metrics = as_json({"model_sha256": sha256, "run_id": run_id, "deployed_at": None})
-        write_candidate(tmp_path, run_id, {"model.onnx": model, "metrics.json": metrics})
-        return sha256
+        metrics = example_metrics() | {"model_sha256": sha256(model), "run_id": run_id}
+        written = {"model.onnx": model, "metrics.json": as_json(metrics)}
+        return write_candidate(store, run_id, written).sha256
 
     return write
 
 
 @pytest.fixture
-def deploy(tmp_path, candidate):
+def deploy(store, candidate):
     """Writes and deploys a candidate whose file is not looked into."""
 
     def run(run_id, model, at=NOW):
-        sha256 = candidate(run_id, model)
-        return deploy_candidate(tmp_path, run_id, sha256, at, check=lambda _model, _name: None)
+        return deploy_candidate(store, run_id, candidate(run_id, model), at, check=anything)
 
     return run
 
 
-def backups(tmp_path):
-    folder = tmp_path / "backups"
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+@pytest.fixture
+def live(store):
+    """Gives the pair in production."""
+    return lambda: (store.read(MODEL), store.read(METRICS))
 
 
-def production(tmp_path):
-    return {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+def backed_up(contents):
+    return {name: content for name, content in contents().items() if name.startswith("backups/")}
 
 
-def test_first_deployment_writes_the_pair_and_no_backup(tmp_path, deploy):
+def test_first_deployment_writes_the_pair_and_no_backup(store, deploy, contents):
     done = deploy("run1", b"one")
 
-    assert (done.changed, done.backup) == (True, None)
-    assert (tmp_path / "regime_detector.onnx").read_bytes() == b"one"
-    metrics = json.loads((tmp_path / "regime_detector_metrics.json").read_text())
+    assert (done.changed, done.backup, done.run_id) == (True, None, "run1")
+    assert done.path == store.where(MODEL)
+    assert store.read(MODEL) == b"one"
+    metrics = json.loads(store.read(METRICS))
     assert metrics["deployed_at"] == done.deployed_at == "2026-11-22T02:15:00+00:00"
     assert metrics["model_sha256"] == done.sha256
-    assert sorted(production(tmp_path)) == ["regime_detector.onnx", "regime_detector_metrics.json"]
+    assert [name for name in contents() if "/" not in name] == [MODEL, METRICS]
 
 
-def test_second_deployment_keeps_the_former_pair(tmp_path, deploy):
+def test_second_deployment_keeps_the_former_pair(store, deploy, live):
     first = deploy("run1", b"one")
-    former = production(tmp_path)
-    second = deploy("run2", b"two", NOW + timedelta(days=7))
+    former = live()
+    second = deploy("run2", b"two", NOW + WEEK)
 
-    assert (tmp_path / "regime_detector.onnx").read_bytes() == b"two"
+    assert store.read(MODEL) == b"two"
     assert second.backup == f"backups/2026-11-29T021500Z_{first.sha256[:8]}"
-    kept = {path.name: path.read_bytes() for path in (tmp_path / second.backup).iterdir()}
+    kept = tuple(store.read(f"{second.backup}/{name}") for name in (MODEL, METRICS))
     assert kept == former
 
 
-def test_deployment_repeated_changes_nothing(tmp_path, deploy):
+def test_deployment_repeated_changes_nothing(store, deploy, candidate, contents):
     deploy("run1", b"one")
-    deploy("run2", b"two")
-    before = production(tmp_path), backups(tmp_path)
-    again = deploy("run2", b"two", NOW + timedelta(hours=1))
+    done = deploy("run2", b"two")
+    before = contents()
+    again = deploy_candidate(store, "run2", done.sha256, NOW + WEEK, check=anything)
 
     assert not again.changed
     assert again.deployed_at == "2026-11-22T02:15:00+00:00"
-    assert (production(tmp_path), backups(tmp_path)) == before
+    assert contents() == before
 
 
-def test_deployment_stopped_after_the_model_is_finished_by_a_retry(tmp_path, deploy):
+def test_deployed_candidate_says_since_when(store, deploy):
     deploy("run1", b"one")
-    (tmp_path / "regime_detector.onnx").write_bytes(b"two")
-    done = deploy("run2", b"two")
+    kept = read_candidate(store, "run1")
+
+    assert kept.metrics["deployed_at"] == "2026-11-22T02:15:00+00:00"
+    page = store.read(f"{kept.folder}/report.html").decode()
+    assert "This model went into production on 2026-11-22 02:15 UTC." in page
+
+
+def test_deployment_stopped_after_the_model_is_finished_by_the_next_call(
+    store, deploy, candidate, live
+):
+    deploy("run1", b"one")
+    judged = candidate("run2", b"two")
+    store.write(MODEL, b"two")
+    assert read_production(store).metrics is None
+    done = deploy_candidate(store, "run2", judged, NOW + WEEK, check=anything)
 
     assert not done.changed
-    assert read_production(tmp_path).metrics["run_id"] == "run2"
-    assert backups(tmp_path) == []
+    assert read_production(store).metrics["run_id"] == "run2"
+    assert read_production(store).metrics["deployed_at"] == "2026-11-29T02:15:00+00:00"
 
 
-def test_deployment_stopped_after_the_backup_makes_no_second_one(tmp_path, deploy, candidate):
-    first = deploy("run1", b"one")
-    folder = tmp_path / "backups" / f"2026-11-29T020000Z_{first.sha256[:8]}"
-    folder.mkdir(parents=True)
-    (folder / "regime_detector.onnx").write_bytes(b"one")
-    done = deploy("run2", b"two", NOW + timedelta(days=8))
+def test_deployment_of_another_mends_the_pair_before_it_keeps_it(store, deploy, candidate):
+    deploy("run1", b"one")
+    candidate("run2", b"two")
+    store.write(MODEL, b"two")
+    done = deploy("run3", b"three", NOW + WEEK)
 
-    assert done.backup == f"backups/{folder.name}"
-    assert backups(tmp_path) == [folder.name]
+    kept = json.loads(store.read(f"{done.backup}/{METRICS}"))
+    assert (kept["run_id"], kept["model_sha256"]) == ("run2", sha256(b"two"))
 
 
-def test_backups_are_pruned_to_the_newest_ten(tmp_path, deploy):
+@pytest.mark.parametrize("cut", [0, 100])
+def test_metrics_cut_short_are_mended_from_the_file_itself(store, deploy, live, forest, cut):
+    """Also when the candidate they came from is gone."""
+    metadata = {
+        "metrics": json.dumps({"test_accuracy": 0.7}),
+        "class_counts": json.dumps({"range": 3}),
+        **dict.fromkeys(("total_samples", "train_samples", "holdout_samples"), "300"),
+        **dict.fromkeys(("train_start", "train_end", "holdout_start", "holdout_end"), "2026"),
+        "data_fingerprint": "f",
+    }
+    model = export_forest(forest, metadata)
+    deploy("run1", model)
+    store.remove_folder(read_candidate(store, "run1").folder)
+    store.write(METRICS, store.read(METRICS)[:cut])
+    done = deploy("run2", b"two", NOW + WEEK)
+
+    kept = json.loads(store.read(f"{done.backup}/{METRICS}"))
+    assert kept["model_sha256"] == sha256(model)
+    assert (kept["test_accuracy"], kept["total_samples"]) == (0.7, 300)
+
+
+def test_metrics_of_which_nothing_is_known_stay_as_they_are(store, deploy):
+    store.write(MODEL, b"of somebody else")
+    store.write(METRICS, b"{")
+    done = deploy("run1", b"one")
+
+    assert store.read(f"{done.backup}/{MODEL}") == b"of somebody else"
+    assert store.read(f"{done.backup}/{METRICS}") == b"{"
+
+
+def test_backups_are_pruned_to_the_newest_ten(store, deploy):
     for day in range(13):
         deploy(f"run{day}", b"model %d" % day, NOW + timedelta(days=day))
 
-    kept = backups(tmp_path)
+    kept = backup_names(store)
     assert len(kept) == 10
     assert kept[0].startswith("2026-11-25")
     assert kept[-1].startswith("2026-12-04")
 
 
-def test_candidate_changed_after_the_verdict_is_refused(tmp_path, deploy, candidate):
+def test_candidate_changed_after_the_verdict_is_refused(store, deploy, candidate, live):
     deploy("run1", b"one")
-    before = production(tmp_path)
+    before = live()
     judged = candidate("run2", b"two")
     candidate("run2", b"another")
 
     with pytest.raises(ModelBroken, match="is expected"):
-        deploy_candidate(tmp_path, "run2", judged, NOW)
-    assert production(tmp_path) == before
+        deploy_candidate(store, "run2", judged, NOW)
+    assert live() == before
 
 
 @pytest.mark.parametrize("model", [b"garbage", b""])
-def test_candidate_that_does_not_open_leaves_production_alone(tmp_path, deploy, candidate, model):
+def test_candidate_that_does_not_open_leaves_everything_alone(
+    store, deploy, candidate, contents, model
+):
     deploy("run1", b"one")
-    before = production(tmp_path), backups(tmp_path)
-    sha256 = candidate("run2", model)
+    judged = candidate("run2", model)
+    before = contents()
 
     with pytest.raises(ModelBroken, match="onnxruntime cannot open"):
-        deploy_candidate(tmp_path, "run2", sha256, NOW)
-    assert (production(tmp_path), backups(tmp_path)) == before
+        deploy_candidate(store, "run2", judged, NOW)
+    assert contents() == before
 
 
-def test_missing_candidate_leaves_production_alone(tmp_path, deploy):
+def test_missing_candidate_leaves_everything_alone(store, deploy, contents):
     deploy("run1", b"one")
-    before = production(tmp_path)
+    before = contents()
 
     with pytest.raises(ModelBroken, match="candidate of run run9"):
-        deploy_candidate(tmp_path, "run9", "0" * 64, NOW)
-    assert production(tmp_path) == before
+        deploy_candidate(store, "run9", "0" * 64, NOW)
+    assert contents() == before
 
 
-def test_real_model_is_deployed_byte_for_byte(tmp_path, candidate, forest):
-    model = export_forest(forest, {"a": "b"})
-    done = deploy_candidate(tmp_path, "run", candidate("run", model), NOW)
+def test_copy_that_does_not_answer_never_takes_the_name(store, deploy, candidate, live, contents):
+    deploy("run1", b"one")
+    before = live()
+    judged = candidate("run2", b"two")
+
+    def only_the_original(_model, name):
+        if name.startswith("copy"):
+            raise ModelBroken(name, ("it does not answer",), "look at the disk")
+
+    with pytest.raises(ModelBroken, match="copy that was written to MODELS_DIR"):
+        deploy_candidate(store, "run2", judged, NOW, check=only_the_original)
+    assert live() == before
+    assert not [name for name in contents() if ".tmp-" in name]
+
+
+def test_real_model_is_deployed_byte_for_byte_and_answers(store, candidate, model, samples):
+    done = deploy_candidate(store, "run", candidate("run", model), NOW)
 
     assert done.changed
-    assert (tmp_path / "regime_detector.onnx").read_bytes() == model
+    assert store.read(MODEL) == model
+    labels, _ = score(load_model(store.read(MODEL)), samples.features)
+    assert len(labels) == len(samples)
 
 
-def test_write_that_fails_leaves_the_old_model_and_no_rest(tmp_path, deploy, monkeypatch):
+def test_rollback_twice_is_back_where_it_was(store, deploy, live, contents):
     deploy("run1", b"one")
+    first = live()
+    deploy("run2", b"two", NOW + WEEK)
+    second = live()
+    back = roll_back(store, NOW + 2 * WEEK, check=anything)
 
-    def full_disk(_descriptor):
-        raise OSError(28, "No space left on device")
+    assert (back.run_id, back.changed) == ("run1", True)
+    assert back.backup == f"backups/2026-12-06T021500Z_{sha256(b'two')[:8]}"
+    model, metrics = live()
+    assert model == first[0]
+    told = json.loads(metrics)
+    assert told.pop("rolled_back_from") == sha256(b"two")
+    assert told == json.loads(first[1]) | {"deployed_at": "2026-12-06T02:15:00+00:00"}
+    assert store.read(f"{back.backup}/{METRICS}") == second[1]
 
-    monkeypatch.setattr("ml.storage.os.fsync", full_disk)
-    with pytest.raises(OSError, match="No space left on device; what to do") as caught:
-        deploy("run2", b"two")
+    again = roll_back(store, NOW + 3 * WEEK, check=anything)
+    model, metrics = live()
+    assert (again.run_id, model) == ("run2", b"two")
+    assert json.loads(metrics)["rolled_back_from"] == sha256(b"one")
+    # One backup a model: going back and forth does not push older ones out.
+    assert sorted(name.rpartition("_")[2] for name in backup_names(store)) == sorted(
+        sha256(m)[:8] for m in (b"one", b"two")
+    )
 
-    assert caught.value.errno == 28
-    monkeypatch.undo()
-    assert (tmp_path / "regime_detector.onnx").read_bytes() == b"one"
-    assert not list(tmp_path.rglob(".tmp-*"))
+
+def test_rollback_to_a_named_backup_takes_that_one(store, deploy):
+    for number, week in enumerate((0, 1, 2)):
+        deploy(f"run{number}", b"model %d" % number, NOW + week * WEEK)
+    oldest, _ = backup_names(store)
+    done = roll_back(store, NOW + 3 * WEEK, oldest, check=anything)
+
+    assert done.run_id == "run0"
+    assert store.read(MODEL) == b"model 0"
+    assert roll_back(store, NOW + 4 * WEEK, oldest, check=anything).changed is False
 
 
-def test_production_file_is_readable_like_any_other_file(tmp_path, deploy):
+def test_rollback_of_what_is_not_there_names_what_is(store, deploy, contents):
+    with pytest.raises(ModelError, match=r"no backup to go back to.*choose one of: none"):
+        roll_back(store, NOW)
     deploy("run1", b"one")
-    (tmp_path / "ordinary").write_bytes(b"")
+    deploy("run2", b"two")
+    before = contents()
+    (there,) = backup_names(store)
 
-    mode = (tmp_path / "regime_detector.onnx").stat().st_mode
-    assert mode == (tmp_path / "ordinary").stat().st_mode
+    with pytest.raises(ModelError, match=f"There is no backup x in .*choose one of: {there}"):
+        roll_back(store, NOW, "x")
+    assert contents() == before
 
 
-def test_files_and_their_folder_are_flushed_to_the_disk(tmp_path, deploy, monkeypatch):
-    flushed, fsync = [], os.fsync
-
-    def spy(descriptor):
-        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
-        fsync(descriptor)
-
-    monkeypatch.setattr("ml.storage.os.fsync", spy)
+def test_rollback_to_a_damaged_backup_leaves_production_alone(store, deploy, live):
     deploy("run1", b"one")
+    deploy("run2", b"two")
+    (name,) = backup_names(store)
+    before = live()
+    store.write(f"backups/{name}/{MODEL}", b"tampered")
 
-    assert flushed.count(tmp_path) == 2
-    names = [path.name for path in flushed if path.parent == tmp_path]
-    assert [name.rsplit("-", 1)[0] for name in names if name.startswith(".tmp")] == [
-        ".tmp-regime_detector.onnx",
-        ".tmp-regime_detector_metrics.json",
-    ]
+    with pytest.raises(ModelBroken, match="which is not that of its name"):
+        roll_back(store, NOW, check=anything)
+    assert live() == before
+
+
+def test_rollback_to_a_backup_that_does_not_open_leaves_production_alone(store, deploy, live):
+    deploy("run1", b"one")
+    deploy("run2", b"two")
+    before = live()
+
+    with pytest.raises(ModelBroken, match="onnxruntime cannot open"):
+        roll_back(store, NOW)
+    assert live() == before
+
+
+def test_backups_deleted_by_hand_are_no_obstacle(store, deploy, live):
+    deploy("run1", b"one")
+    deploy("run2", b"two")
+    for name in backup_names(store):
+        store.remove_folder(f"backups/{name}")
+    before = live()
+
+    with pytest.raises(ModelError, match="no backup to go back to"):
+        roll_back(store, NOW)
+    assert live() == before
+    assert deploy("run3", b"three", NOW + WEEK).backup.endswith(sha256(b"two")[:8])
+
+
+def test_backup_whose_metrics_are_gone_comes_back_with_those_of_its_candidate(store, deploy):
+    deploy("run1", b"one")
+    deploy("run2", b"two")
+    (name,) = backup_names(store)
+    store.write(f"backups/{name}/{METRICS}", b"{")
+    roll_back(store, NOW + WEEK, check=anything)
+
+    assert read_production(store).metrics["run_id"] == "run1"
+
+
+def test_stores_are_found_by_their_address(tmp_path, store):
+    from ml.registry import open_store
+
+    assert open_store(store) is store
+    assert open_store(str(tmp_path)) == open_store(tmp_path) == Folder(tmp_path)
+    assert open_store("memory://models").where("x") == "memory://models/x"
+    with pytest.raises(ValueError, match="nowhere"):
+        open_store("nowhere://models")

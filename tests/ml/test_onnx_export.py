@@ -15,6 +15,7 @@ from skl2onnx.sklapi import CastTransformer
 from sklearn.pipeline import make_pipeline
 
 from ml.acceptance import accept_file
+from ml.inputs import forest_inputs
 from ml.onnx_export import export_forest, float32_not_above, with_metadata
 from ml.onnx_model import check_contract, load_model, read_metadata, score
 from ml.parity import threshold_rows
@@ -24,6 +25,7 @@ EXPORT_IN_A_NEW_PROCESS = """
 import hashlib, sys
 import numpy as np
 from ml.acceptance import accept_file
+from ml.inputs import forest_inputs
 from ml.onnx_export import export_forest
 from ml.training import TrainingOptions, fit_forest
 
@@ -108,7 +110,7 @@ def test_trees_that_are_a_single_leaf_are_exported(samples, options):
     forest = fit_forest(samples.features, samples.labels, replace(options, min_samples_leaf=400))
     file = export_forest(forest)
 
-    assert {estimator.tree_.node_count for estimator in forest.estimators_} == {1}
+    assert {estimator.tree_.node_count for estimator in forest[-1].estimators_} == {1}
     accept_file(file, forest, samples.features)
 
 
@@ -125,17 +127,18 @@ def test_missing_values_take_the_direction_of_the_forest(forest, model, samples)
 @pytest.mark.filterwarnings("ignore:Pass dtype:FutureWarning")
 def test_file_agrees_with_skl2onnx_also_on_the_thresholds(forest, model, samples):
     rows = np.concatenate([samples.features, threshold_rows(forest, samples.features)])
-    pipeline = make_pipeline(CastTransformer(np.float32), forest)
+    inputs = forest_inputs(rows)
+    pipeline = make_pipeline(CastTransformer(np.float32), forest[-1])
     reference = to_onnx(
         pipeline,
-        initial_types=[("input", DoubleTensorType([None, 22]))],
+        initial_types=[("input", DoubleTensorType([None, inputs.shape[1]]))],
         target_opset={"": 17, "ai.onnx.ml": 3},
         options={"zipmap": False},
     )
     session = onnxruntime.InferenceSession(
         reference.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    expected_labels, expected = session.run(None, {"input": rows})
+    expected_labels, expected = session.run(None, {"input": inputs.astype(np.float64)})
     labels, probabilities = score(load_model(model), rows)
 
     np.testing.assert_array_equal(labels, expected_labels)

@@ -51,7 +51,8 @@ def one_row_only(parsed):
 
 def unknown_labels(parsed):
     add = helper.make_node("Add", ["class", "class"], ["output"])
-    parsed.graph.node[1].output[0] = "class"
+    (ensemble,) = [node for node in parsed.graph.node if node.domain == "ai.onnx.ml"]
+    ensemble.output[0] = "class"
     parsed.graph.node.append(add)
 
 

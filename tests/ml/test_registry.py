@@ -25,13 +25,13 @@ def files(model=b"model", **metrics):
     }
 
 
-def test_candidate_written_is_read_back(tmp_path):
-    written = write_candidate(tmp_path / "models", "run 1", files(note="é"))
+def test_candidate_written_is_read_back(store):
+    written = write_candidate(store, "run 1", files(note="é"))
 
-    assert written == read_candidate(tmp_path / "models", "run 1")
+    assert written == read_candidate(store, "run 1")
     assert written.model == b"model"
     assert written.metrics["note"] == "é"
-    assert (tmp_path / "models" / written.folder / "report.txt").read_bytes() == b"report"
+    assert store.read(f"{written.folder}/report.txt") == b"report"
 
 
 @pytest.mark.parametrize(
@@ -46,29 +46,33 @@ def test_candidate_written_is_read_back(tmp_path):
         "läuft\n",
     ],
 )
-def test_candidate_folder_of_any_run_id_is_one_safe_folder(tmp_path, run_id):
-    write_candidate(tmp_path, run_id, files())
-    (found,) = (tmp_path / "candidates").iterdir()
+def test_candidate_folder_of_any_run_id_is_one_safe_folder(store, run_id):
+    write_candidate(store, run_id, files())
+    (found,) = store.folders("candidates")
 
-    assert f"candidates/{found.name}" == candidate_folder(run_id)
-    assert read_candidate(tmp_path, run_id).model == b"model"
+    assert f"candidates/{found}" == candidate_folder(run_id)
+    assert read_candidate(store, run_id).model == b"model"
 
 
 def test_candidate_folders_of_runs_that_look_alike_differ():
     assert candidate_folder("a:b") != candidate_folder("a+b")
 
 
-def test_candidate_of_a_retry_replaces_the_earlier_attempt_whole(tmp_path):
-    write_candidate(tmp_path, "run", files() | {"plot.png": b"old"})
-    write_candidate(tmp_path, "run", files(b"second"))
+def test_candidate_of_a_retry_replaces_the_earlier_attempt_whole(store, contents):
+    write_candidate(store, "run", files() | {"plot.png": b"old"})
+    write_candidate(store, "run", files(b"second"))
 
-    (folder,) = (tmp_path / "candidates").iterdir()
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "metrics.json",
-        "model.onnx",
-        "report.txt",
-    ]
-    assert read_candidate(tmp_path, "run").model == b"second"
+    names = [name.rpartition("/")[2] for name in contents()]
+    assert names == ["metrics.json", "model.onnx", "report.txt"]
+    assert read_candidate(store, "run").model == b"second"
+
+
+def test_candidates_of_every_store_are_pruned_to_ten(store):
+    for number in range(12):
+        write_candidate(store, f"run{number}", files())
+
+    assert len(store.folders("candidates")) == 10
+    assert read_candidate(store, "run11").model == b"model"
 
 
 def test_candidates_are_pruned_to_the_newest_ten(tmp_path):
@@ -91,33 +95,35 @@ def test_candidate_just_written_is_never_pruned_even_with_an_old_clock(tmp_path)
     assert len(list((tmp_path / "candidates").iterdir())) == 10
 
 
-def test_candidate_that_is_missing_is_reported(tmp_path):
+def test_candidate_that_is_missing_is_reported(store):
     with pytest.raises(ModelBroken, match="clear the run from train_model on"):
-        read_candidate(tmp_path, "run")
+        read_candidate(store, "run")
 
 
-def test_candidate_tampered_with_is_reported(tmp_path):
-    candidate = write_candidate(tmp_path, "run", files())
-    (tmp_path / candidate.folder / "model.onnx").write_bytes(b"other")
+def test_candidate_tampered_with_is_reported(store):
+    candidate = write_candidate(store, "run", files())
+    store.write(f"{candidate.folder}/model.onnx", b"other")
 
     with pytest.raises(ModelBroken, match="its SHA-256 is"):
-        read_candidate(tmp_path, "run")
+        read_candidate(store, "run")
 
 
-def test_candidate_with_broken_metrics_is_reported(tmp_path):
-    candidate = write_candidate(tmp_path, "run", files())
-    (tmp_path / candidate.folder / "metrics.json").write_text("{")
+@pytest.mark.parametrize("name", ["model.onnx", "metrics.json"])
+def test_candidate_cut_short_is_reported(store, name):
+    candidate = write_candidate(store, "run", files(b"a model of some length"))
+    whole = store.read(f"{candidate.folder}/{name}")
+    store.write(f"{candidate.folder}/{name}", whole[: len(whole) // 2])
 
-    with pytest.raises(ModelBroken, match="missing or unreadable"):
-        read_candidate(tmp_path, "run")
+    with pytest.raises(ModelBroken, match=r"its SHA-256 is|missing or unreadable"):
+        read_candidate(store, "run")
 
 
-def test_candidate_updated_keeps_its_other_files(tmp_path):
-    write_candidate(tmp_path, "run", files())
-    update_candidate(tmp_path, "run", {"report.txt": b"verdict"})
+def test_candidate_updated_keeps_its_other_files(store):
+    write_candidate(store, "run", files())
+    update_candidate(store, "run", {"report.txt": b"verdict"})
 
-    candidate = read_candidate(tmp_path, "run")
-    assert (tmp_path / candidate.folder / "report.txt").read_bytes() == b"verdict"
+    candidate = read_candidate(store, "run")
+    assert store.read(f"{candidate.folder}/report.txt") == b"verdict"
 
 
 def test_models_dir_that_is_a_file_is_an_oserror_that_says_what_to_do(tmp_path):
@@ -138,17 +144,17 @@ def test_models_dir_that_is_read_only_is_an_oserror_that_says_what_to_do(tmp_pat
         write_candidate(tmp_path, "run", files())
 
 
-def test_production_of_an_empty_folder_is_none(tmp_path):
-    assert read_production(tmp_path / "nowhere") is None
+def test_production_of_an_empty_store_is_none(store):
+    assert read_production(store) is None
 
 
 @pytest.mark.parametrize("content", [None, b"{", b"[1]", b'{"model_sha256": "of another"}'])
-def test_production_without_metrics_of_its_own_has_none(tmp_path, content):
-    (tmp_path / "regime_detector.onnx").write_bytes(b"model")
+def test_production_without_metrics_of_its_own_has_none(store, content):
+    store.write("regime_detector.onnx", b"model")
     if content is not None:
-        (tmp_path / "regime_detector_metrics.json").write_bytes(content)
+        store.write("regime_detector_metrics.json", content)
 
-    production = read_production(tmp_path)
+    production = read_production(store)
     assert production.metrics is None
     assert production.sha256 == hashlib.sha256(b"model").hexdigest()
 

@@ -12,7 +12,7 @@ from ml.training import cross_validate_in_time, fit_forest
 def trees(forest):
     return [
         (estimator.tree_.threshold.tobytes(), estimator.tree_.value.tobytes())
-        for estimator in forest.estimators_
+        for estimator in forest[-1].estimators_
     ]
 
 
@@ -33,7 +33,7 @@ def test_forest_of_another_seed_is_another(samples, options, forest):
 def test_rows_of_a_tree_are_capped_only_when_there_are_more(samples, options, cap, drawn):
     options = replace(options, trees=1, max_train_samples_per_tree=cap)
 
-    assert fit_forest(samples.features, samples.labels, options).max_samples == drawn
+    assert fit_forest(samples.features, samples.labels, options)[-1].max_samples == drawn
 
 
 def test_forest_without_some_regimes_keeps_canonical_indices(make_samples, options):

@@ -11,6 +11,7 @@ from notifications.facts import (
     FailedTask,
     RegimeCount,
     RejectedData,
+    RollbackFacts,
     Significance,
     TrainingFacts,
 )
@@ -128,6 +129,40 @@ Approve or reject: http://localhost:8080/x/required_actions"""
     )
 
 
+def test_rolled_back_names_both_models_and_where_the_replaced_one_is_kept():
+    facts = RollbackFacts(
+        run_id="r1",
+        sha256="0123456789abcdef",
+        accuracy=0.74,
+        completed=COMPLETED,
+        replaced_run_id="r2",
+        replaced_accuracy=0.785,
+        kept="backups/2024-11-28T021500Z_fedcba98",
+    )
+    assert (
+        messages.rolled_back(facts, {"Log": "http://localhost:8080/log"}).text
+        == """\
+⏪ Regime Detection Model Rolled Back
+
+✅ Status: SUCCESS
+📊 Test Accuracy: 74.0%
+🕐 Completed: 2024-11-28 02:15 UTC
+
+The model of run r1 (SHA-256 0123456789ab…) is in production again.
+Application will use it on next restart.
+
+It replaced the model of run r2 (test accuracy 78.5%), kept in backups/2024-11-28T021500Z_fedcba98.
+
+Log: http://localhost:8080/log"""
+    )
+
+
+def test_rolled_back_to_what_was_there_already_says_that_nothing_changed():
+    text = messages.rolled_back(RollbackFacts("r1", "0" * 64, None, COMPLETED, changed=False)).text
+    assert "📊 Test Accuracy: not known" in text
+    assert text.endswith("was in production already.\nProduction model unchanged.")
+
+
 @pytest.mark.parametrize(
     "completed",
     [
@@ -185,6 +220,11 @@ Widen the window.
 
 Log: http://localhost:8080/log"""
     )
+
+
+def test_task_failed_in_a_rollback_is_not_called_a_training():
+    message = messages.task_failed(FailedTask("roll_back", "disk full", work="Rollback"))
+    assert message.title == "❌ Regime Detection Model Rollback Failed"
 
 
 def test_task_failed_without_remedy_still_says_what_to_do():

@@ -8,7 +8,8 @@ import pytest
 
 from notifications.channels import Channels
 from notifications.facts import FailedRule, FailedTask, RejectedData
-from notifications.messages import Message, data_rejected, task_failed
+from notifications.message import Message
+from notifications.messages import data_rejected, task_failed
 from notifications.sender import problems, secrets, send
 
 TOKEN = "123456789:AAE-abc_DEFghi"

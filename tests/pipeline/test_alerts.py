@@ -50,6 +50,17 @@ def test_task_without_an_exception_leaves_the_message_to_the_run(told: list[str]
     assert told == []
 
 
+@pytest.mark.parametrize(
+    ("dag_id", "title"),
+    [("regime_model_training", "Training Failed"), ("regime_model_rollback", "Rollback Failed")],
+)
+def test_failure_names_the_work_that_failed(told: list[str], dag_id: str, title: str) -> None:
+    context = {"ti": _Task(), "run_id": "r", "dag": SimpleNamespace(dag_id=dag_id)}
+    alerts.tell_of_failed_task({**context, "exception": RuntimeError("boom")})
+    alerts.tell_of_failed_run({**context, "run_id": "another", "reason": "timed_out", "ti": None})
+    assert [text.splitlines()[0].endswith(title) for text in told] == [True, True]
+
+
 def test_failed_run_is_silent_where_its_task_has_told_in_another_process(
     told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

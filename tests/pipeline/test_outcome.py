@@ -10,8 +10,8 @@ import pytest
 
 from ml.evidence import Evidence, Pairs
 from ml.promotion import PromotionThresholds, decide
-from ml.registry import as_json, write_candidate
-from notifications.messages import Message
+from ml.registry import as_json, open_store, write_candidate
+from notifications.message import Message
 from pipeline import outcome
 from pipeline.settings import Settings, read_settings
 from tests.ml.report_example import RUN, example_metrics
@@ -37,8 +37,8 @@ def settings(tmp_path: Path) -> Settings:
     metrics = example_metrics() | {"model_sha256": hashlib.sha256(b"model").hexdigest()}
     metrics["comparison"]["difference_interval"] = [0.008, 0.055]
     files = {"model.onnx": b"model", "metrics.json": as_json(metrics)}
-    write_candidate(tmp_path, RUN, files)
-    return replace(read_settings(), models_dir=tmp_path)
+    write_candidate(open_store(tmp_path), RUN, files)
+    return replace(read_settings(), models_dir=str(tmp_path))
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_not_deployed_has_the_picture_of_its_verdict(
 def test_missing_candidate_costs_picture_and_interval_not_the_message(
     settings: Settings, told: list[Message], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    elsewhere = replace(settings, models_dir=tmp_path / "empty")
+    elsewhere = replace(settings, models_dir=str(tmp_path / "empty"))
     outcome.notify_success(elsewhere, RUN, REPORT, TRAINED, _decision(), LINKS)
     (message,) = told
     assert message.pictures == ()

@@ -1,11 +1,13 @@
 """Settings come from Variables, give way to Params, and are refused by name when they are wrong."""
 
+import json
 import pickle
 from datetime import timedelta
-from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ml.storage import Folder
 from pipeline.settings import REPOSITORY, THRESHOLDS, SettingError, read_settings
 
 
@@ -18,7 +20,7 @@ def test_read_settings_with_nothing_set_gives_the_contract_defaults() -> None:
     assert (settings.holdout_fraction, settings.embargo) == (0.2, timedelta(hours=24))
     assert settings.max_label_age_days is None
     assert settings.max_p_value is None
-    assert settings.models_dir == REPOSITORY / "models"
+    assert settings.models == Folder(REPOSITORY / "models")
     assert settings.data_docs_dir == REPOSITORY / "data_docs"
     assert settings.snapshot_database is None
 
@@ -28,7 +30,7 @@ def test_variable_takes_the_place_of_the_default(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AIRFLOW_VAR_MODELS_DIR", "/app/models")
     monkeypatch.setenv("AIRFLOW_VAR_SNAPSHOT_DATABASE", "snapshots")
     settings = read_settings()
-    assert (settings.min_accuracy, settings.models_dir) == (0.7, Path("/app/models"))
+    assert (settings.min_accuracy, settings.models_dir) == (0.7, "/app/models")
     assert settings.snapshot_database == "snapshots"
 
 
@@ -57,7 +59,7 @@ def test_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> No
         ("EMBARGO_HOURS", "one day"),
         ("MAX_LABEL_AGE_DAYS", "-3"),
         ("MIN_CLASS_SHARE", "0.8"),
-        ("MODELS_DIR", "ftp://host/models"),
+        ("DATA_DOCS_DIR", "s3://bucket/docs"),
     ],
 )
 def test_wrong_value_is_refused_with_name_value_and_range(
@@ -69,6 +71,28 @@ def test_wrong_value_is_refused_with_name_value_and_range(
     assert name in str(caught.value)
     assert str(caught.value.value) == value
     assert caught.value.allowed in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["nowhere://models", "gs://bucket/models"])
+def test_models_dir_that_nothing_can_open_is_refused(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_MODELS_DIR", address)
+    with pytest.raises(SettingError, match=r"MODELS_DIR is .* s3://connection@bucket/models"):
+        _ = read_settings().models
+
+
+def test_models_dir_in_an_object_store_takes_its_connection_from_airflow(
+    monkeypatch: pytest.MonkeyPatch, s3: Any
+) -> None:
+    extra = json.dumps({"endpoint_url": s3.endpoint_url})
+    connection = {"conn_type": "aws", "login": "key-of-ours", "password": "secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_OUR_S3", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_VAR_MODELS_DIR", "s3://our_s3@models/of/ours/")
+    models = read_settings().models
+    models.write("x.txt", b"content")
+    assert s3.cat_file("models/of/ours/x.txt") == b"content"
+    assert models.where("x.txt") == "s3://models/of/ours/x.txt"
 
 
 def test_setting_error_survives_pickle() -> None:

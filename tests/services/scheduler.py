@@ -51,9 +51,9 @@ class Airflow:
         task = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
         unasked = {None, "scheduled", "queued", "running"}
         wait_until(lambda: self.get(task)["state"] not in unasked, f"{task_id} to ask", 180)
-        # An answer in the very second of the question, before the scheduler has seen that the task
-        # parked, makes Airflow 3.3.2 fail the try and ask again. No person is that fast.
-        time.sleep(3)
+        # An answer before the scheduler has seen that the task parked, so within seconds, makes
+        # Airflow 3.3.2 fail the try and ask again.
+        wait_until(lambda: self._seen_parked(run_id, task_id), f"{task_id} to be parked", 60)
         return self.get(f"{task}/-1/hitlDetails")
 
     def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
@@ -72,6 +72,16 @@ class Airflow:
         """What a task returned."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         return self.get(f"{path}?deserialize=true")["value"]
+
+    def _seen_parked(self, run_id: str, task_id: str) -> bool:
+        log = (self.folder / "scheduler.log").read_text(encoding="utf-8", errors="replace")
+        told = (
+            "TaskInstance Finished",
+            f"task_id={task_id},",
+            f"run_id={run_id},",
+            "awaiting_input",
+        )
+        return any(all(word in line for word in told) for line in log.splitlines())
 
     def _known(self, dag_id: str) -> bool:
         return self.session.get(f"{self.address}/api/v2/dags/{dag_id}", timeout=30).ok

@@ -1,4 +1,4 @@
-"""Approval and asset in a running Airflow: a scheduler, and people who answer by REST."""
+"""Approval, asset and rollback in a running Airflow: people answer by REST."""
 
 import re
 import shutil
@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.dags.home import Home, embedded_home, listening_chat
+from tests.dags.small_models import START, WEEK, deploy, small_candidates
 from tests.services.scheduler import USER, Airflow, running_airflow, wait_until
 from tests.services.server import REPOSITORY
 
@@ -19,6 +20,7 @@ pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
 
 DAG = "regime_model_training"
 TASK = "approve_deployment"
+ROLLBACK = "regime_model_rollback"
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
@@ -48,7 +50,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, market: pd.DataFrame) -> Ite
         home = embedded_home(folder, patched, lambda: "")
         home.load(market)
         with running_airflow(folder / "airflow", dags) as airflow:
-            for dag_id in (DAG, "application_restart"):
+            for dag_id in (DAG, ROLLBACK, "application_restart"):
                 airflow.unpause(dag_id)
             yield Place(airflow, home, chat)
 
@@ -146,3 +148,41 @@ def test_model_that_is_not_better_is_not_asked_about_and_makes_no_event(place: P
     assert (state, tasks[TASK], tasks["skip_deployment"]) == ("success", "skipped", "success")
     assert len(place.told(before)) == 1
     assert len(place.airflow.get("assets/events")["asset_events"]) == 1
+
+
+def test_rollback_asks_with_the_list_and_the_consumer_hears_of_it(place: Place) -> None:
+    first, second, third = small_candidates(3)
+    for week, candidate in enumerate((first, second, third)):
+        deploy(place.home.models, candidate, START + week * WEEK)
+    before, restarts = len(place.chat), len(_restarts(place.airflow))
+    run_id = place.airflow.trigger(ROLLBACK, ask=True)
+    question = place.airflow.question(ROLLBACK, run_id, "choose_backup")
+    *backups, keep = question["options"]
+    assert (len(backups), question["defaults"]) == (3, [keep])
+    assert all(f"| {backup} |" in question["body"] for backup in backups)
+    (oldest,) = (backup for backup in backups if backup.endswith(first.sha256[:8]))
+
+    place.airflow.answer(ROLLBACK, run_id, "choose_backup", oldest)
+    state, _ = place.airflow.finished(ROLLBACK, run_id)
+    assert state == "success"
+    assert place.home.metrics()["model_sha256"] == first.sha256
+    (message,) = place.told(before)
+    assert f"model of run {first.metrics['run_id']}" in message
+    assert f"replaced the model of run {third.metrics['run_id']}" in message
+    newest = place.airflow.get("assets/events?order_by=-timestamp")["asset_events"][0]
+    assert newest["extra"]["sha256"] == first.sha256
+    wait_until(lambda: len(_restarts(place.airflow)) > restarts, "the consumer's run", 60)
+
+
+def test_rollback_that_is_asked_and_declined_changes_nothing(place: Place) -> None:
+    before, files = len(place.chat), place.home.files()
+    run_id = place.airflow.trigger(ROLLBACK, ask=True)
+    question = place.airflow.question(ROLLBACK, run_id, "choose_backup")
+    place.airflow.answer(ROLLBACK, run_id, "choose_backup", question["options"][-1])
+    state, tasks = place.airflow.finished(ROLLBACK, run_id)
+    assert (state, tasks["roll_back"], tasks["notify_rollback"]) == (
+        "success",
+        "skipped",
+        "skipped",
+    )
+    assert (place.home.files(), place.told(before)) == (files, [])

@@ -1,0 +1,74 @@
+"""The tasks of `regime_model_rollback`: a former model becomes production again."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from ml.deployment import roll_back as roll_back_model
+from ml.status import KeptModel, read_status, status_text
+from notifications.facts import RollbackFacts
+from notifications.messages import rolled_back
+from pipeline.alerts import tell
+from pipeline.model_asset import event_details
+from pipeline.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def list_backups(settings: Settings) -> dict[str, Any]:
+    """Lists what there is, in the log as a table.
+
+    Returns:
+        Production, None if there is none, and the backups, newest first.
+    """
+    status = read_status(settings.models)
+    log.info("%s", status_text(status, datetime.now(UTC)))
+    return {
+        "production": _row(status.production) if status.production else None,
+        "backups": [_row(backup) for backup in status.backups],
+    }
+
+
+def roll_back(settings: Settings, backup: str | None) -> dict[str, Any]:
+    """Makes a backup production again; what it replaces is kept.
+
+    Args:
+        settings: where the models are.
+        backup: name of its folder; None for the newest, if there is one.
+
+    Returns:
+        What is in production now, how good it is, and where the replaced pair lies.
+    """
+    deployment = roll_back_model(settings.models, datetime.now(UTC), backup)
+    log.info("In production: %s (sha256 %s)", deployment.path, deployment.sha256)
+    return event_details(settings.models, asdict(deployment))
+
+
+def notify_rollback(
+    listed: Mapping[str, Any], rolled: Mapping[str, Any], links: Mapping[str, str]
+) -> None:
+    """Tells which model is in production now and which it replaced."""
+    replaced = listed["production"] or {}
+    facts = RollbackFacts(
+        run_id=rolled["run_id"],
+        sha256=rolled["sha256"],
+        accuracy=rolled["accuracy"],
+        completed=datetime.now(UTC),
+        changed=rolled["changed"],
+        replaced_run_id=replaced.get("run_id"),
+        replaced_accuracy=replaced.get("accuracy"),
+        kept=rolled["backup"],
+    )
+    tell(rolled_back(facts, links))
+
+
+def _row(model: KeptModel) -> dict[str, Any]:
+    told = ("run_id", "deployed_at")
+    return {
+        "backup": model.name.rpartition("/")[2],
+        "sha256": model.sha256,
+        "accuracy": model.metrics.get("test_accuracy"),
+        "problem": model.problem,
+    } | {name: model.metrics.get(name) for name in told}
