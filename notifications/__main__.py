@@ -5,6 +5,7 @@ or from Airflow.
 """
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -144,4 +145,6 @@ def _metrics(right: int, *, deploy: bool) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    # Each channel's answer stands in the table.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)
     sys.exit(main())

@@ -96,3 +96,12 @@ def test_test_reads_airflows_database_only_where_asked(options, code, told):
     command = [sys.executable, "-m", "notifications", "test", *options]
     run = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (run.returncode, told in run.stdout + run.stderr) == (code, True)
+
+
+def test_output_is_the_table_alone(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_VAR_APPRISE_URLS", "json://127.0.0.1:9/")
+    command = [sys.executable, "-m", "notifications", "test"]
+    run = subprocess.run(command, check=False, capture_output=True, text=True)
+    rows = run.stdout.splitlines()[2:]
+    assert [row.split("  ")[0] for row in rows] == NAMES
+    assert all(" NO " in row and "refused" in row for row in rows)
