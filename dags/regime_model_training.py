@@ -76,12 +76,14 @@ def regime_model_training():
         model_deployment.skip_deployment(read_settings(params), run_id, decision_of(ti))
 
     @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
-    def notify_success(trained, ti=None):
+    def notify_success(trained, run_id=None, params=None, ti=None):
         """Tells people what became of the run."""
         from pipeline import outcome
 
         report = ti.xcom_pull(task_ids="check_data")["report"]
-        outcome.notify_success(report, trained, decision_of(ti), links_of({"ti": ti}))
+        links = links_of({"ti": ti})
+        settings = read_settings(params)
+        outcome.notify_success(settings, run_id, report, trained, decision_of(ti), links)
 
     checked = check_data()
     trained = train_model(checked)

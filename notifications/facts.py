@@ -5,12 +5,39 @@ from datetime import datetime
 
 
 @dataclass(frozen=True)
+class Significance:
+    """How far two models' difference on the same rows may be chance.
+
+    Attributes:
+        only_candidate_right: Rows that the candidate alone named rightly.
+        only_production_right: Rows that production alone named rightly.
+        p_value: McNemar's test, 0 to 1.
+        interval: 95% interval of the difference in accuracy, -1 to 1; None if not known.
+    """
+
+    only_candidate_right: int
+    only_production_right: int
+    p_value: float
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Both models' accuracy (0 to 1) on the same holdout rows."""
 
     candidate: float
     production: float
     rows: int
+    significance: Significance | None = None
+
+
+@dataclass(frozen=True)
+class RegimeCount:
+    """Labelled samples of one regime, and how many more labels it needs."""
+
+    regime: str
+    samples: int
+    missing: int = 0
 
 
 @dataclass(frozen=True)
@@ -24,6 +51,7 @@ class TrainingFacts:
         reasons: Why the model was or was not deployed, one sentence each.
         comparison: None if no production model was scored.
         notes: What a reader must not miss, such as a production model that could not be scored.
+        regimes: Labels by regime.
     """
 
     test_accuracy: float
@@ -32,24 +60,17 @@ class TrainingFacts:
     reasons: tuple[str, ...] = ()
     comparison: Comparison | None = None
     notes: tuple[str, ...] = ()
+    regimes: tuple[RegimeCount, ...] = ()
 
 
 @dataclass(frozen=True)
 class FailedRule:
-    """A rule of the data gate that does not hold."""
+    """A rule of the data gate that does not hold; `rows` are some to look at, one text each."""
 
     rule: str
     expected: str
     observed: str
-
-
-@dataclass(frozen=True)
-class RegimeCount:
-    """Labelled samples of one regime, and how many more labels it needs."""
-
-    regime: str
-    samples: int
-    missing: int = 0
+    rows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

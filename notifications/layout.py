@@ -1,11 +1,10 @@
-"""How message text is laid out: single lines, bullet lists, and what goes when it is too long."""
+"""How message text is laid out: single lines, bullet lists, and lengths as chats count them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import islice
 
 LONGEST_LINE = 500
 LONGEST_LIST = 20
-_SHORTENED = "… shortened"
 
 
 def one_line(text: str, limit: int = LONGEST_LINE) -> str:
@@ -24,7 +23,7 @@ def one_line(text: str, limit: int = LONGEST_LINE) -> str:
     return f"{(at_word or kept).rstrip()}…"
 
 
-def bullets(items: Iterable[str], mark: str = "•") -> tuple[str, ...]:
+def bullets(items: Iterable[str], mark: str = "•", longest: int = LONGEST_LIST) -> tuple[str, ...]:
     """One marked line an item; a long list ends in how many are not shown.
 
     >>> bullets(["first", "second"])
@@ -33,7 +32,7 @@ def bullets(items: Iterable[str], mark: str = "•") -> tuple[str, ...]:
     ('• 19', '… and 3 more')
     """
     remaining = iter(items)
-    lines = tuple(f"{mark} {one_line(item)}" for item in islice(remaining, LONGEST_LIST))
+    lines = tuple(f"{mark} {one_line(item)}" for item in islice(remaining, longest))
     hidden = sum(1 for _ in remaining)
     return (*lines, f"… and {hidden} more") if hidden else lines
 
@@ -47,35 +46,18 @@ def in_sentence(reasons: Iterable[str]) -> str:
     return "; ".join(one_line(reason).rstrip(".") for reason in reasons if reason.strip())
 
 
-def within(lead: str, details: Sequence[str], links: str, limit: int) -> str:
-    """Joins three blocks with blank lines, giving up details line by line to fit `limit`.
-
-    >>> details = ["adx: too low", "atr_14: too high", "ema_9: missing"]
-    >>> within("Lead", details, "Run: x", limit=60).splitlines()
-    ['Lead', '', 'adx: too low', 'atr_14: too high', 'ema_9: missing', '', 'Run: x']
-    >>> within("Lead", details, "Run: x", limit=40).splitlines()
-    ['Lead', '', 'adx: too low', '… shortened', '', 'Run: x']
-
-    Args:
-        lead: Block that stays in any case.
-        details: Lines given up from the last one on.
-        links: Block that stays if it fits below the lead.
-        limit: Length in UTF-16 code units, as Telegram counts: most emoji are two.
-    """
-    for kept in range(len(details), -1, -1):
-        shown = [*details[:kept], *([_SHORTENED] if kept < len(details) else [])]
-        text = "\n\n".join(block for block in (lead, "\n".join(shown), links) if block)
-        if _utf16_length(text) <= limit:
-            return text
-    return _cut(lead, limit)
-
-
-def _cut(text: str, limit: int) -> str:
-    if _utf16_length(text) <= limit:
+def cut(text: str, limit: int) -> str:
+    """At most `limit` UTF-16 units of a text, never half a character."""
+    if utf16_length(text) <= limit:
         return text
     room = max(0, 2 * (limit - 1))
     return f"{text.encode('utf-16-le')[:room].decode('utf-16-le', errors='ignore').rstrip()}…"
 
 
-def _utf16_length(text: str) -> int:
+def utf16_length(text: str) -> int:
+    """Length in UTF-16 code units, as Telegram counts: most emoji are two.
+
+    >>> utf16_length("🎯 ok")
+    5
+    """
     return len(text.encode("utf-16-le")) // 2

@@ -1,41 +1,39 @@
-"""What the chat messages say: facts in, text out.
+"""What the chat messages say: facts in, messages out.
 
 The first lines of every message are fixed by the project's contract; details and links stand below
-them. Nothing here sends, reads a setting or knows a chat service: `notifications.sender` does that.
+them. Nothing here sends, reads a setting or knows a chat service: `notifications.rendering` writes
+a message as a service wants it, `notifications.sender` sends it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from notifications.facts import (
-    FailedRule,
-    FailedTask,
-    RegimeCount,
-    RejectedData,
-    RollbackFacts,
-    TrainingFacts,
-)
+from notifications.details import rejected_details, training_details
+from notifications.facts import FailedTask, RejectedData, RollbackFacts, TrainingFacts
 from notifications.layout import bullets, in_sentence, one_line
-from notifications.message import Links, Message
+from notifications.message import Link, Links, Message, Picture
 
 COMPLETE_TITLE = "🎯 Regime Detection Model Training Complete"
 FAILED_TITLE = "❌ Regime Detection Model {work} Failed"
 AWAITED_TITLE = "✋ Regime Detection Model Awaits Approval"
+LATE_TITLE = "⏰ Regime Detection Model Training Late"
 ROLLED_BACK_TITLE = "⏪ Regime Detection Model Rolled Back"
 _READ_THE_LOG = "Please read the task's log, remove the cause and retry."
-_LONGEST_VALUE = 120
 
 
-def deployed(facts: TrainingFacts, links: Links | None = None) -> Message:
+def deployed(
+    facts: TrainingFacts, links: Links | None = None, pictures: Sequence[Picture] = ()
+) -> Message:
     """Tells that the new model is in production."""
     lead = ("Model deployed to production.", "Application will use new model on next restart.")
-    details = (*_training_details(facts), *bullets(facts.reasons))
-    return Message(
-        "deployed", COMPLETE_TITLE, (*_training_head(facts), "", *lead), details, _link_lines(links)
-    )
+    details = (*training_details(facts), *bullets(facts.reasons))
+    head = (*_training_head(facts), "", *lead)
+    return Message("deployed", COMPLETE_TITLE, head, details, _known(links), tuple(pictures))
 
 
-def not_deployed(facts: TrainingFacts, links: Links | None = None) -> Message:
+def not_deployed(
+    facts: TrainingFacts, links: Links | None = None, pictures: Sequence[Picture] = ()
+) -> Message:
     """Tells that production keeps its model, and why; all reasons stand in one sentence."""
     reasons = in_sentence(facts.reasons) or "no reason was given"
     lead = (f"Model not deployed: {reasons}.", "Production model unchanged.")
@@ -43,12 +41,18 @@ def not_deployed(facts: TrainingFacts, links: Links | None = None) -> Message:
         "not_deployed",
         COMPLETE_TITLE,
         (*_training_head(facts), "", *lead),
-        _training_details(facts),
-        _link_lines(links),
+        training_details(facts),
+        _known(links),
+        tuple(pictures),
     )
 
 
-def approval_awaited(facts: TrainingFacts, until: datetime, links: Links | None = None) -> Message:
+def approval_awaited(
+    facts: TrainingFacts,
+    until: datetime,
+    links: Links | None = None,
+    pictures: Sequence[Picture] = (),
+) -> Message:
     """Tells that a model is good enough and waits for a person's yes until a moment."""
     lead = (
         *_numbers(facts),
@@ -57,8 +61,9 @@ def approval_awaited(facts: TrainingFacts, until: datetime, links: Links | None 
         "Please approve or reject it in Airflow.",
         "Without an answer, production keeps its model.",
     )
-    details = (*_training_details(facts), *bullets(facts.reasons))
-    return Message("approval_awaited", AWAITED_TITLE, lead, details, _link_lines(links))
+    details = (*training_details(facts), *bullets(facts.reasons))
+    links_known = _known(links)
+    return Message("approval_awaited", AWAITED_TITLE, lead, details, links_known, tuple(pictures))
 
 
 def rolled_back(facts: RollbackFacts, links: Links | None = None) -> Message:
@@ -75,10 +80,12 @@ def rolled_back(facts: RollbackFacts, links: Links | None = None) -> Message:
             else (f"{model} was in production already.", "Production model unchanged.")
         ),
     )
-    return Message("rolled_back", ROLLED_BACK_TITLE, lead, _replaced(facts), _link_lines(links))
+    return Message("rolled_back", ROLLED_BACK_TITLE, lead, _replaced(facts), _known(links))
 
 
-def data_rejected(facts: RejectedData, links: Links | None = None) -> Message:
+def data_rejected(
+    facts: RejectedData, links: Links | None = None, pictures: Sequence[Picture] = ()
+) -> Message:
     """Tells which rules the labelled data breaks and what must be labelled."""
     lead = (
         f"Task: {one_line(facts.task_id)}",
@@ -87,12 +94,8 @@ def data_rejected(facts: RejectedData, links: Links | None = None) -> Message:
         "",
         "Please label more data and retry.",
     )
-    failed = bullets(_rule_line(rule) for rule in facts.failed)
-    regimes = bullets(_regime_line(count) for count in facts.regimes)
-    details = (*_headed("Failed expectations:", failed), *_headed("Labels per regime:", regimes))
-    return Message(
-        "data_rejected", FAILED_TITLE.format(work="Training"), lead, details, _link_lines(links)
-    )
+    title, details = FAILED_TITLE.format(work="Training"), rejected_details(facts)
+    return Message("data_rejected", title, lead, details, _known(links), tuple(pictures))
 
 
 def task_failed(facts: FailedTask, links: Links | None = None) -> Message:
@@ -112,9 +115,63 @@ def task_failed(facts: FailedTask, links: Links | None = None) -> Message:
         "",
         one_line(facts.remedy or "") or _READ_THE_LOG,
     )
-    return Message(
-        "task_failed", FAILED_TITLE.format(work=facts.work), lead, links=_link_lines(links)
+    title = FAILED_TITLE.format(work=facts.work)
+    return Message("task_failed", title, lead, links=_known(links))
+
+
+def worker_killed(
+    task_id: str, reason: str, links: Links | None = None, work: str = "Training"
+) -> Message:
+    """Tells that a task ended without a word of its own.
+
+    Args:
+        task_id: The task.
+        reason: What Airflow knows of it; may be empty.
+        links: Addresses by name.
+        work: What failed with it, `Training` or `Rollback`.
+    """
+    why = f": {reason.rstrip('.')}" if reason.strip() else ""
+    error = f"The task's process was killed{why}"
+    remedy = (
+        "Please look at the worker's memory and log (no memory left and a restarted machine are "
+        "the usual causes), then clear the task to retry."
     )
+    return task_failed(FailedTask(task_id, error, remedy, work), links)
+
+
+def run_timed_out(
+    task_id: str | None, hours: float | None, links: Links | None = None, work: str = "Training"
+) -> Message:
+    """Tells that a run was stopped because it took too long.
+
+    Args:
+        task_id: The task that was running, if known.
+        hours: How long a run may take, if known.
+        links: Addresses by name.
+        work: What failed with it, `Training` or `Rollback`.
+    """
+    allowed = "too long" if hours is None else f"more than {hours:g} hours"
+    error = f"The run took {allowed} and was stopped"
+    remedy = "Please see in the log what took so long, remove the cause and retry."
+    return task_failed(FailedTask(task_id or "(the run)", error, remedy, work), links)
+
+
+def run_late(deadline: datetime, state: str, links: Links | None = None) -> Message:
+    """Tells that the run was not finished when it should have been; it goes on.
+
+    Args:
+        deadline: When it should have been finished; without a time zone it is read as UTC.
+        state: Airflow's state of the run, such as `running`.
+        links: Addresses by name.
+    """
+    lead = (
+        f"🕐 Expected by: {_utc(deadline)}",
+        f"State: {one_line(state) or 'not known'}",
+        "",
+        "Please see in Airflow what the run is waiting for.",
+        "Production model unchanged so far.",
+    )
+    return Message("run_late", LATE_TITLE, lead, links=_known(links))
 
 
 def _training_head(facts: TrainingFacts) -> tuple[str, ...]:
@@ -137,18 +194,6 @@ def _utc(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-def _training_details(facts: TrainingFacts) -> tuple[str, ...]:
-    notes = bullets(facts.notes, mark="⚠️")
-    if facts.comparison is None:
-        return notes
-    compared = facts.comparison
-    line = (
-        f"Compared on the same {compared.rows} rows: candidate {compared.candidate:.2%}, "
-        f"production {compared.production:.2%}."
-    )
-    return (*notes, line)
-
-
 def _replaced(facts: RollbackFacts) -> tuple[str, ...]:
     if not (facts.changed and facts.kept):
         return ()
@@ -159,20 +204,5 @@ def _replaced(facts: RollbackFacts) -> tuple[str, ...]:
     )
 
 
-def _rule_line(failed: FailedRule) -> str:
-    expected = one_line(failed.expected, _LONGEST_VALUE)
-    observed = one_line(failed.observed, _LONGEST_VALUE)
-    return f"{one_line(failed.rule, _LONGEST_VALUE)}: expected {expected}, observed {observed}"
-
-
-def _regime_line(count: RegimeCount) -> str:
-    missing = f" ({count.missing} more needed)" if count.missing > 0 else ""
-    return f"{one_line(count.regime)}: {count.samples}{missing}"
-
-
-def _headed(heading: str, lines: tuple[str, ...]) -> Iterable[str]:
-    return (heading, *lines) if lines else ()
-
-
-def _link_lines(links: Links | None) -> tuple[str, ...]:
-    return tuple(f"{name}: {url}" for name, url in (links or {}).items() if url)
+def _known(links: Links | None) -> tuple[Link, ...]:
+    return tuple(Link(name, address) for name, address in (links or {}).items() if address)

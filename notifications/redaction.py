@@ -8,7 +8,12 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from functools import partial
 from urllib.parse import quote, unquote
+
+from notifications.message import Link, Message
 
 MASK = "***"
 # Shorter texts are ordinary words: masking them everywhere would make logs unreadable.
@@ -18,6 +23,7 @@ _APPRISE = "apprise"
 _HTTP_CLIENT = "urllib3.connectionpool"
 _CAUSES = ("Response Details:", "Socket Exception:")
 _RETRYING = re.compile(r"Attempt \d+/\d+ for .* failed; trying again\.")
+_reasons: ContextVar[list[str] | None] = ContextVar("reasons", default=None)
 
 
 def maskable(values: Iterable[str]) -> tuple[str, ...]:
@@ -53,9 +59,20 @@ def redacted(text: str, hidden: Sequence[str]) -> str:
     return text
 
 
+def masked(message: Message, hidden: Sequence[str]) -> Message:
+    """The message with every hidden value masked, as in an error that quotes an address."""
+    clean = partial(redacted, hidden=hidden)
+    return replace(
+        message,
+        lead=tuple(map(clean, message.lead)),
+        details=tuple(map(clean, message.details)),
+        links=tuple(Link(link.name, clean(link.address)) for link in message.links),
+    )
+
+
 @contextmanager
-def watched_logs(hidden: Sequence[str]) -> Iterator[list[str]]:
-    """Masks `hidden` in what Apprise and urllib3 log meanwhile; yields the reasons for failures."""
+def masked_logs(hidden: Sequence[str]) -> Iterator[None]:
+    """Masks `hidden` in what Apprise and urllib3 log meanwhile, in any thread."""
     apprise = logging.getLogger(_APPRISE)
     level, shown_from = apprise.level, apprise.getEffectiveLevel()
     watch = _Watch(hidden, shown_from)
@@ -64,11 +81,22 @@ def watched_logs(hidden: Sequence[str]) -> Iterator[list[str]]:
         logger.addFilter(watch)
     apprise.setLevel(min(shown_from, logging.DEBUG))
     try:
-        yield watch.reasons
+        yield
     finally:
         apprise.setLevel(level)
         for logger in loggers:
             logger.removeFilter(watch)
+
+
+@contextmanager
+def noted_reasons() -> Iterator[list[str]]:
+    """Collects why Apprise fails meanwhile in this thread; only inside of `masked_logs`."""
+    reasons: list[str] = []
+    token = _reasons.set(reasons)
+    try:
+        yield reasons
+    finally:
+        _reasons.reset(token)
 
 
 @contextmanager
@@ -85,7 +113,6 @@ def silent_logs() -> Iterator[None]:
 class _Watch(logging.Filter):
     def __init__(self, hidden: Sequence[str], shown_from: int) -> None:
         super().__init__()
-        self.reasons: list[str] = []
         self._hidden = hidden
         self._shown_from = shown_from
 
@@ -97,13 +124,15 @@ class _Watch(logging.Filter):
             record.exc_text, record.exc_info = redacted(trace, self._hidden), None
         if record.name != _APPRISE:
             return True
-        self._remember(record.levelno, text)
+        _note(record.levelno, text)
         return record.levelno >= self._shown_from
 
-    def _remember(self, level: int, text: str) -> None:
-        is_reason = level >= logging.WARNING or text.startswith(_CAUSES)
-        if is_reason and text not in self.reasons and not _RETRYING.fullmatch(text):
-            self.reasons.append(text)
+
+def _note(level: int, text: str) -> None:
+    reasons = _reasons.get()
+    is_reason = level >= logging.WARNING or text.startswith(_CAUSES)
+    if reasons is not None and is_reason and text not in reasons and not _RETRYING.fullmatch(text):
+        reasons.append(text)
 
 
 def _drop(_: logging.LogRecord) -> bool:

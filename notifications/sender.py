@@ -1,22 +1,31 @@
 """Sends a message to every configured channel and says which of them took it.
 
-The only module that imports Apprise. Each service gets an Apprise object of its own, so that one
-channel that is down silences no other, and Apprise's verdict on it becomes one `Delivery`.
+Each service gets an Apprise object and a thread of its own, so that one channel that is down
+neither silences nor delays another, and Apprise's verdict on it becomes one `Delivery`.
 """
 
-import html
-import warnings
-from collections.abc import Iterator, Sequence
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from apprise import Apprise, AppriseAsset, AppriseResult, NotifyBase, NotifyFormat, NotifyType
+from apprise import Apprise, AppriseResult, NotifyFormat, NotifyType
 
-from notifications.channels import Channels, Endpoint, Problem
+from notifications.channels import Channels, Problem
 from notifications.layout import one_line
-from notifications.message import Kind, Message
-from notifications.redaction import maskable, redacted, silent_logs, token_pieces, watched_logs
+from notifications.message import Kind, Message, Picture
+from notifications.patience import PAUSES, Patience
+from notifications.redaction import masked, masked_logs, noted_reasons, redacted
+from notifications.rendering import as_blocks, as_caption_block, as_html
+from notifications.services import Service, hidden_values, open_services, schemes_of
 
-_SENDER_NAME = "Regime Detection"
 _COLOURS: dict[Kind, NotifyType] = {
     "deployed": NotifyType.SUCCESS,
     "not_deployed": NotifyType.WARNING,
@@ -24,16 +33,24 @@ _COLOURS: dict[Kind, NotifyType] = {
     "rolled_back": NotifyType.WARNING,
     "data_rejected": NotifyType.FAILURE,
     "task_failed": NotifyType.FAILURE,
+    "run_late": NotifyType.WARNING,
 }
 # Their title is a field of its own beside the text; everywhere else it would be shown twice.
 _TITLED = frozenset({"mailto", "mailtos", "json", "jsons", "xml", "xmls", "form", "forms"})
-# Plug-ins take URLs apart without checks: "tgram://1:" ends in an IndexError.
-_PARSER_ERRORS = (LookupError, TypeError, ValueError, AttributeError)
+# Megabytes that Telegram takes as a photo.
+_LARGEST_PICTURE = 10
+# Apprise takes at most 35,000 bytes of blocks, and JSON may make six of one UTF-16 unit.
+_LONGEST_IN_SLACK = 5_000
+
+Sleep = Callable[[float], object]
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of a message on one channel; `detail` is the reason if it was not delivered."""
+    """What became of a message on one channel.
+
+    `detail` is the reason if it was not delivered, or says which picture is missing if it was.
+    """
 
     channel: str
     delivered: bool
@@ -41,131 +58,171 @@ class Delivery:
 
 
 @dataclass(frozen=True)
-class _Service:
-    channel: str
-    plugin: NotifyBase
+class _Post:
+    body: str
+    written_in: NotifyFormat
+    title: str = ""
+    attach: str | None = None
 
 
 def send(
-    message: Message, channels: Channels, *, tries: int = 3, wait_seconds: float = 2.0
+    message: Message,
+    channels: Channels,
+    *,
+    pauses: Sequence[float] = PAUSES,
+    sleep: Sleep = time.sleep,
 ) -> tuple[Delivery, ...]:
     """Sends `message` everywhere it is configured to go. A failed delivery is reported, not raised.
 
     Args:
         message: What to say.
         channels: Where to say it.
-        tries: Attempts on each service; a chat that has taken the message is not tried again.
-        wait_seconds: Pause between attempts.
+        pauses: Seconds before each further try on a service; a chat that has taken the message is
+            not tried again, and one that says no for good ends the tries.
+        sleep: Waits for that many seconds.
 
     Returns:
         One delivery a service, and one for each channel that is set up wrongly; empty if no
         channel is configured.
     """
-    asset = AppriseAsset(
-        app_id=_SENDER_NAME,
-        app_desc=_SENDER_NAME,
-        image_url_mask="",
-        image_url_logo="",
-        default_service_retry=tries - 1,
-        default_service_wait=wait_seconds,
-    )
-    opened = tuple(_open_all(channels, asset))
-    hidden = _hidden(channels, opened)
-    return tuple(
-        Delivery(entry.channel, delivered=False, detail=entry.text)
-        if isinstance(entry, Problem)
-        else _deliver(message, entry, hidden)
-        for entry in opened
-    )
+    opened = tuple(open_services(channels, tries=1 + len(pauses)))
+    hidden = hidden_values(channels, opened)
+    deliver = partial(_delivery, masked(message, hidden), hidden=hidden, pauses=pauses, sleep=sleep)
+    if not opened:
+        return ()
+    with masked_logs(hidden), ThreadPoolExecutor(len(opened)) as threads:
+        return tuple(threads.map(deliver, opened))
 
 
 def problems(channels: Channels) -> tuple[str, ...]:
     """What is wrong with the settings, each naming a setting and never its value."""
-    opened = _open_all(channels, AppriseAsset())
+    opened = open_services(channels)
     return tuple(entry.text for entry in opened if isinstance(entry, Problem))
 
 
 def secrets(channels: Channels) -> tuple[str, ...]:
     """Texts that a caller must mask in its logs, longest first."""
-    return _hidden(channels, tuple(_open_all(channels, AppriseAsset())))
+    return hidden_values(channels, tuple(open_services(channels)))
 
 
-def _open_all(channels: Channels, asset: AppriseAsset) -> Iterator[_Service | Problem]:
-    for entry in channels.entries():
-        if isinstance(entry, Endpoint):
-            yield from _open(entry, asset)
-        else:
-            yield entry
+def _delivery(
+    message: Message,
+    entry: Service | Problem,
+    *,
+    hidden: Sequence[str],
+    pauses: Sequence[float],
+    sleep: Sleep,
+) -> Delivery:
+    if isinstance(entry, Problem):
+        return Delivery(entry.channel, delivered=False, detail=entry.text)
+    try:
+        with _temporary_folder() as folder:
+            return _deliver(message, entry, folder, pauses, sleep)
+    except Exception as error:  # noqa: BLE001 - no chat may ever cost a run its result
+        detail = redacted(f"{type(error).__name__}: {error}", hidden)
+        return Delivery(entry.channel, delivered=False, detail=one_line(detail))
 
 
-def _open(endpoint: Endpoint, asset: AppriseAsset) -> Iterator[_Service | Problem]:
-    app = Apprise(asset=asset)
-    with silent_logs(), warnings.catch_warnings():
-        # Apprise's first URL loads all plug-ins, and one imports the deprecated imghdr.
-        warnings.simplefilter("ignore", DeprecationWarning)
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """A folder for what Apprise takes as a file only; on a full disk one that takes nothing."""
+    try:
+        folder = TemporaryDirectory(prefix="regime_message_")
+    except OSError:
+        yield Path(os.devnull)
+        return
+    with folder as name:
+        yield Path(name)
+
+
+def _deliver(
+    message: Message, service: Service, folder: Path, pauses: Sequence[float], sleep: Sleep
+) -> Delivery:
+    """Sends the text, then the pictures: Apprise gives up a text whose picture is lost."""
+    problem = _post(service, message.kind, _text_post(message, service, folder), pauses, sleep)
+    if problem:
+        return Delivery(service.channel, delivered=False, detail=problem)
+    lost = []
+    for picture in message.pictures if service.takes_pictures else ():
         try:
-            accepted = app.add(endpoint.url)
-        except _PARSER_ERRORS:
-            accepted = False
-    yield from (_Service(endpoint.channel, plugin) for plugin in app.find())
-    if not accepted:
-        yield Problem(endpoint.channel, f"{endpoint.setting} is not an address Apprise accepts")
+            post = _picture_post(picture, service, folder)
+        except (OSError, ValueError) as error:
+            problem = str(error)
+        else:
+            problem = _post(service, message.kind, post, pauses[:1], sleep)
+        if problem:
+            lost.append(f"without {picture.name}: {problem}")
+    return Delivery(service.channel, delivered=True, detail=one_line("; ".join(lost)))
 
 
-def _deliver(message: Message, service: _Service, hidden: Sequence[str]) -> Delivery:
+def _post(service: Service, kind: Kind, post: _Post, pauses: Sequence[float], sleep: Sleep) -> str:
+    """Lets Apprise send something; returns why it was not taken, "" if it was."""
     plugin = service.plugin
-    text, written_in = _written_for(plugin, redacted(message.within(plugin.body_maxlen), hidden))
     app = Apprise(asset=plugin.asset)
     app.add(plugin)
-    with watched_logs(hidden) as reasons:
-        result = app.notify(
-            body=text,
-            title=message.title if _TITLED & _schemes(plugin) else "",
-            notify_type=_COLOURS[message.kind],
-            body_format=written_in,
-        )
+    with noted_reasons() as reasons:
+        original = plugin.notify
+        plugin.notify = Patience(original, reasons, pauses, sleep)  # type: ignore[method-assign]
+        try:
+            result = app.notify(
+                body=post.body,
+                title=post.title,
+                notify_type=_COLOURS[kind],
+                body_format=post.written_in,
+                attach=post.attach,
+            )
+        finally:
+            plugin.notify = original  # type: ignore[method-assign]
     if _is_delivered(result):
-        return Delivery(service.channel, delivered=True)
-    detail = one_line(" ".join(reasons)) or "Apprise names no reason"
-    return Delivery(service.channel, delivered=False, detail=detail)
+        return ""
+    return one_line(" ".join(reasons)) or "Apprise names no reason"
 
 
-def _written_for(plugin: NotifyBase, text: str) -> tuple[str, NotifyFormat]:
-    """The text as plain text; for Telegram as HTML without tags.
+def _text_post(message: Message, service: Service, folder: Path) -> _Post:
+    plugin = service.plugin
+    if service.style == "html":
+        # Apprise 2.2 would turn plain text for Telegram into HTML without its blank lines; in HTML
+        # it ends lines with two characters.
+        limit = plugin.body_maxlen - message.text.count("\n")
+        return _Post(as_html(message.shortened(limit)), NotifyFormat.HTML)
+    if service.style == "blocks":
+        blocks = as_blocks(message.shortened(_LONGEST_IN_SLACK))
+        coloured = {"color": plugin.color(_COLOURS[message.kind]), **blocks}
+        # Without room for a file, plain text is better than nothing.
+        with suppress(OSError):
+            _use_template(plugin, coloured, folder / "text.json")
+    title = message.title if _TITLED & schemes_of(plugin) else ""
+    return _Post(message.within(plugin.body_maxlen), NotifyFormat.TEXT, title)
 
-    Apprise 2.2 turns plain text for Telegram into HTML with <br/> and then drops every second of
-    two <br/> in a row, and with it the blank lines. Line ends in HTML it leaves alone.
+
+def _picture_post(picture: Picture, service: Service, folder: Path) -> _Post:
+    """A picture with its caption.
+
+    Raises:
+        ValueError: if a chat would refuse it.
+        OSError: if it cannot be written for Apprise to read.
     """
-    if "tgram" in _schemes(plugin) and plugin.resolve_format() is NotifyFormat.HTML:
-        return html.escape(text, quote=False), NotifyFormat.HTML
-    return text, NotifyFormat.TEXT
+    megabytes = len(picture.content) / 1e6
+    if not 0 < megabytes <= _LARGEST_PICTURE:
+        raise ValueError(f"it has {megabytes:.1f} MB; allowed are up to {_LARGEST_PICTURE}")
+    file = folder / Path(picture.name).name
+    file.write_bytes(picture.content)
+    if service.style == "blocks":
+        caption = as_caption_block(picture.caption)
+        _use_template(service.plugin, caption, folder / "caption.json")
+    return _Post(picture.caption, NotifyFormat.TEXT, attach=str(file))
 
 
-def _schemes(plugin: NotifyBase) -> set[str]:
-    schemes: set[str] = plugin.schemas()  # type: ignore[no-untyped-call]
-    return schemes
+def _use_template(plugin: Any, content: dict[str, Any], file: Path) -> None:
+    """Gives Slack's plug-in the blocks to send, as the template that Apprise has for it."""
+    # Otherwise Apprise would fill in its own words where the data says {{app_id}}.
+    file.write_text(json.dumps(content).replace("{{", "{\\u007b"), encoding="ascii")
+    plugin.template.clear()
+    plugin.template.add(str(file))
+    plugin.use_blocks = True
 
 
 def _is_delivered(result: AppriseResult) -> bool:
     # Apprise counts a service marked ?optional=yes as a success whatever became of it.
     taken = [bool(service.attempts and service.attempts[-1]) for service in result.results]
     return bool(result) and bool(taken) and all(taken)
-
-
-def _hidden(channels: Channels, opened: Sequence[_Service | Problem]) -> tuple[str, ...]:
-    values = list(channels.values())
-    values += [piece for value in values for piece in token_pieces(value)]
-    values += channels.given("telegram_bot_token").split(":")[1:]
-    for entry in opened:
-        if isinstance(entry, _Service):
-            values += _private_values(entry.plugin)
-    return maskable(values)
-
-
-def _private_values(plugin: NotifyBase) -> Iterator[str]:
-    """What the plug-in itself declares private: tokens, passwords, webhook ids."""
-    for key, spec in {**plugin.template_tokens, **plugin.template_args}.items():
-        if spec.get("private"):
-            value = getattr(plugin, str(spec.get("map_to", key)), None)
-            many = value if isinstance(value, list | tuple | set) else (value,)
-            yield from (one for one in many if isinstance(one, str))

@@ -13,6 +13,8 @@ from airflow.sdk import BaseHook, Variable
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
+from pipeline.failure import failure_message
+
 if TYPE_CHECKING:
     from notifications.channels import Channels
     from notifications.message import Message
@@ -83,29 +85,6 @@ def tell_of_failed_run(context: Mapping[str, Any]) -> None:
     tell(task_failed(facts, links_of(context)))
 
 
-def failure_message(
-    task_id: str, error: BaseException, links: Mapping[str, str], work: str = "Training"
-) -> "Message":
-    """Words a failure: rejected data with its report, anything else with its error."""
-    from notifications.facts import FailedRule, FailedTask, RegimeCount, RejectedData
-    from notifications.messages import data_rejected, task_failed
-
-    report = getattr(error, "report", None)
-    if report is None:
-        text, _, remedy = str(error).partition(" What to do: ")
-        return task_failed(
-            FailedTask(task_id, text or type(error).__name__, _sentence(remedy), work), links
-        )
-    facts = RejectedData(
-        samples=report.samples,
-        needed=report.thresholds.min_samples,
-        failed=tuple(FailedRule(r.rule, r.expected, r.observed) for r in report.failed_rules),
-        regimes=tuple(RegimeCount(c.regime, c.samples, c.missing) for c in report.classes),
-        task_id=task_id,
-    )
-    return data_rejected(facts, links)
-
-
 def read_channels() -> "Channels":
     """Reads the chat settings from Variables and the connection `apprise_default`."""
     from notifications.channels import Channels
@@ -160,8 +139,3 @@ def _work(context: Mapping[str, Any]) -> str:
 
 def _task_id(task: Any) -> str:
     return getattr(task, "task_id", None) or "(the run)"
-
-
-def _sentence(text: str) -> str | None:
-    text = text.strip()
-    return text[:1].upper() + text[1:] if text else None

@@ -99,6 +99,13 @@ def test_sample_market_help_is_shown(environment: dict[str, str]) -> None:
     assert "--labelled-share" in run.stdout
 
 
+def test_notifications_commands_are_there(environment: dict[str, str]) -> None:
+    assert "python -m notifications preview\n" in README
+    run = _run("python -m notifications test", environment)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "AIRFLOW_VAR_TELEGRAM_BOT_TOKEN" in run.stderr
+
+
 def test_every_make_command_is_a_target() -> None:
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     named = set(re.findall(r"`make (\w+)|^make (\w+)", README, re.MULTILINE))

@@ -114,6 +114,7 @@ def test_second_run_on_the_same_data_keeps_production_with_both_numbers(home, ma
     number = f"{home.metrics()['test_accuracy']:.1%}"
     assert f"accuracy {number} is not better than production's {number} on the same" in chat[1]
     assert "Production model unchanged." in chat[1]
+    assert "Difference: +0.0 points (95% interval +0.0 to +0.0)." in chat[1]
 
 
 def test_candidate_below_the_floor_is_not_deployed(home, market, chat) -> None:

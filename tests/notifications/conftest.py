@@ -1,6 +1,7 @@
 """A real HTTP receiver on loopback, and Apprise's Telegram and Slack plug-ins pointed at it."""
 
 import json
+import socket
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,9 @@ from apprise import NotifyBase
 from apprise.plugins.custom_json import NotifyJSON
 from apprise.plugins.slack import NotifySlack
 from apprise.plugins.telegram import NotifyTelegram
+
+from tests.notifications.chat_services import HOSTS, serving
+from tests.services.tls import make_certificate
 
 
 @dataclass(frozen=True)
@@ -100,3 +104,25 @@ def chats(receiver, monkeypatch):
 def no_pause_between_requests(monkeypatch):
     for plugin in (NotifyBase, NotifyJSON, NotifySlack, NotifyTelegram):
         monkeypatch.setattr(plugin, "request_rate_per_sec", 0)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """One for all chat services, by an authority of its own."""
+    names = ",".join(f"DNS:{host}" for host in HOSTS)
+    return make_certificate(tmp_path_factory.mktemp("chats") / "tls", names)
+
+
+@pytest.fixture
+def services(certificate, monkeypatch):
+    """Telegram and Slack on loopback; no other host can be reached."""
+    with serving(certificate) as (served, port):
+
+        def resolve(host, *_args, **_kwargs):
+            assert host in HOSTS, host
+            address = ("127.0.0.1", port)
+            return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.authority))
+        yield served

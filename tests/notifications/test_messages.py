@@ -12,6 +12,7 @@ from notifications.facts import (
     RegimeCount,
     RejectedData,
     RollbackFacts,
+    Significance,
     TrainingFacts,
 )
 
@@ -259,3 +260,45 @@ def test_message_within_limit_gives_up_details_and_keeps_contract_and_links():
 def test_message_within_tiny_limit_never_splits_a_character():
     text = messages.deployed(TrainingFacts(0.785, 450, COMPLETED)).within(2)
     assert text == "…"
+
+
+def test_worker_killed_without_a_reason_still_says_what_to_do():
+    lead = messages.worker_killed("train_model", " ").lead
+    assert lead[:2] == ("Task: train_model", "Error: The task's process was killed")
+    assert "clear the task to retry" in lead[3]
+
+
+def test_run_timed_out_of_which_nothing_is_known_is_still_a_failure():
+    message = messages.run_timed_out(None, None, {"Run": "http://a.b"})
+    assert message.text.startswith(
+        "❌ Regime Detection Model Training Failed\n\nTask: (the run)\n"
+        "Error: The run took too long and was stopped\n\nPlease see in the log"
+    )
+    assert "more than 1.5 hours" in messages.run_timed_out("train_model", 1.5).lead[1]
+
+
+def test_run_late_tells_the_deadline_in_utc():
+    deadline = datetime(2026, 11, 22, 9, 0, tzinfo=timezone(timedelta(hours=3)))
+    lead = messages.run_late(deadline, "running").lead
+    assert lead[:2] == ("🕐 Expected by: 2026-11-22 06:00 UTC", "State: running")
+
+
+@pytest.mark.parametrize(("p_value", "words"), [(0.05, "hardly chance"), (0.051, "may be chance")])
+def test_difference_without_an_interval_is_told_with_its_chance(p_value, words):
+    compared = Comparison(0.7, 0.75, 200, Significance(10, 20, p_value))
+    facts = TrainingFacts(0.7, 450, COMPLETED, comparison=compared)
+    assert messages.deployed(facts).details[1:] == (
+        "Difference: -5.0 points.",
+        (
+            f"Only the candidate is right on 10 rows, only production on 20: {words} "
+            f"(McNemar p = {p_value})."
+        ),
+    )
+
+
+def test_endless_lead_is_shortened_at_a_word_and_keeps_every_line_and_link():
+    reasons = tuple(f"reason {n} " + "word " * 90 for n in range(12))
+    message = messages.not_deployed(TrainingFacts(0.62, 450, COMPLETED, reasons), LINKS)
+    text = message.within(4096)
+    assert len(text.encode("utf-16-le")) // 2 <= 4096
+    assert "word…\nProduction model unchanged.\n\nRun: http" in text

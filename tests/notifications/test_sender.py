@@ -8,7 +8,8 @@ import pytest
 
 from notifications.channels import Channels
 from notifications.facts import FailedRule, FailedTask, RejectedData
-from notifications.messages import Message, data_rejected, task_failed
+from notifications.message import Message
+from notifications.messages import data_rejected, task_failed
 from notifications.sender import problems, secrets, send
 
 TOKEN = "123456789:AAE-abc_DEFghi"
@@ -26,7 +27,7 @@ def json_channels(receiver, rest=""):
 
 
 def send_at_once(message, channels, tries=1):
-    return send(message, channels, tries=tries, wait_seconds=0)
+    return send(message, channels, pauses=[0] * (tries - 1), sleep=lambda _: None)
 
 
 def test_send_with_nothing_configured_returns_nothing():
@@ -54,7 +55,8 @@ def test_send_to_telegram_delivers_escaped_text_with_its_blank_lines(chats):
     assert request.payload["parse_mode"] == "HTML"
     assert request.payload["chat_id"] == -100123
     text = request.payload["text"]
-    assert text.replace("\r\n", "\n") == html.escape(MESSAGE.text, quote=False)
+    escaped = html.escape(MESSAGE.text, quote=False)
+    assert text.replace("\r\n", "\n") == escaped.replace(MESSAGE.title, f"<b>{MESSAGE.title}</b>")
 
 
 def test_send_to_slack_webhook_delivers_escaped_text(chats):
@@ -64,9 +66,13 @@ def test_send_to_slack_webhook_delivers_escaped_text(chats):
     (request,) = chats.requests
     assert request.path == "/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
     (attachment,) = request.payload["attachments"]
-    assert html.unescape(attachment["text"]) == html.unescape(html.escape(MESSAGE.text))
-    assert "<" not in attachment["text"]
-    assert attachment["title"] == ""
+    header, lead, links = attachment["blocks"]
+    assert header["text"]["text"] == MESSAGE.title
+    assert lead["text"]["type"] == "plain_text"
+    assert html.unescape(lead["text"]["text"]) == "\n".join(MESSAGE.lead)
+    assert "<" not in lead["text"]["text"]
+    assert links["text"]["text"] == "Run: http://af/run?a=1&amp;b=x_y"
+    assert attachment["fallback"].startswith(f"{MESSAGE.title}\nTask: train_model\nError: a &lt;b")
 
 
 def test_send_to_slack_bot_names_channel_and_authorises(chats):
@@ -88,18 +94,19 @@ def test_send_to_telegram_with_long_message_stays_within_its_limit(chats):
 
 
 @pytest.mark.parametrize(
-    ("status", "reason"), [(500, "error=500"), (401, "error=401"), (0, "onnection error")]
+    ("status", "reason", "requests"),
+    [(500, "error=500", 3), (401, "error=401", 1), (0, "onnection error", 3)],
 )
 @pytest.mark.parametrize("channels", [TELEGRAM, SLACK, SLACK_BOT], ids=repr)
 def test_send_to_failing_chat_reports_the_reason_without_secrets(
-    chats, channels, status, reason, caplog
+    chats, channels, status, reason, requests, caplog
 ):
     caplog.set_level(logging.DEBUG)
     chats.status = status
     (delivery,) = send_at_once(MESSAGE, channels, tries=3)
     assert not delivery.delivered
     assert reason in delivery.detail
-    assert len(chats.requests) == 3
+    assert len(chats.requests) == requests
     assert_no_secret(channels, repr(delivery) + caplog.text)
 
 

@@ -11,7 +11,7 @@ from pipeline import approval, outcome
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 BETTER = decide(
-    Evidence(812, 637, 250, Pairs(800, 580, 50, 20), notes=("12 rows left",)), PromotionThresholds()
+    Evidence(812, 637, 250, Pairs(800, 590, 40, 10), notes=("12 rows left",)), PromotionThresholds()
 )
 BETTER_NUMBERS = "accuracy 78.75% is better than production's 75.00% on the same 800 rows"
 FIRST = decide(Evidence(812, 637, 250), PromotionThresholds())
@@ -26,7 +26,7 @@ class _Run:
 
     def __init__(self, decision: Decision = BETTER) -> None:
         self.xcoms: dict[tuple[str, str], Any] = {
-            ("check_data", "return_value"): {"report": {"warnings": []}},
+            ("check_data", "return_value"): {"report": {"warnings": [], "classes": []}},
             ("train_model", "return_value"): TRAINED,
             ("validate_model", "decision"): decision.to_dict(),
         }
@@ -114,5 +114,5 @@ def test_message_of_the_question_has_the_page_to_answer_on(monkeypatch) -> None:
     (message,) = told
     assert message.kind == "approval_awaited"
     page = "http://airflow/prefix/dags/d/runs/r/tasks/approve_deployment/required_actions"
-    assert message.links == (f"Approve or reject: {page}",)
+    assert message.links == (("Approve or reject", page),)
     assert "candidate 78.75%, production 75.00%" in message.text

@@ -1,0 +1,150 @@
+"""Command line: try the channels out, or look at the messages.
+
+Settings are the pipeline's own, from the environment (AIRFLOW_VAR_TELEGRAM_BOT_TOKEN and the like)
+or from Airflow.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tabulate import tabulate
+
+from notifications.channels import Channels
+from notifications.message import Message, Picture
+from notifications.preview import preview_page
+from notifications.samples import sample_messages
+from notifications.sender import Delivery, send
+
+_DELIVERED: Final = 0
+_UNDELIVERED: Final = 1
+_NOT_CONFIGURED: Final = 2
+_PAUSES: Final = (2.0,)
+_RULER: Final = "-" * 72
+_NO_CHANNEL: Final = (
+    "error: no channel is configured: set AIRFLOW_VAR_TELEGRAM_BOT_TOKEN and "
+    "AIRFLOW_VAR_TELEGRAM_ADMIN_CHAT_ID, or AIRFLOW_VAR_SLACK_WEBHOOK_URL, or "
+    "AIRFLOW_VAR_SLACK_BOT_TOKEN and AIRFLOW_VAR_SLACK_CHANNEL, or AIRFLOW_VAR_APPRISE_URLS"
+)
+_EXIT_CODES: Final = (
+    "exit codes: 0 everything was delivered, 1 something was not, 2 no channel is configured"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit code, as `--help` lists them."""
+    given = _parser().parse_args(arguments)
+    messages = sample_messages(_pictures())
+    if given.command == "preview" or given.preview:
+        return _preview(messages, given.page)
+    return _test(messages, _read_channels(with_database=given.airflow))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m notifications", epilog=_EXIT_CODES)
+    commands = parser.add_subparsers(dest="command", required=True)
+    test = commands.add_parser(
+        "test", help="send a sample of each message to every channel", epilog=_EXIT_CODES
+    )
+    test.add_argument("--preview", action="store_true", help="do as `preview` does; send nothing")
+    test.add_argument(
+        "--airflow",
+        action="store_true",
+        help="read Variables and apprise_default in Airflow's database too",
+    )
+    preview = commands.add_parser(
+        "preview", help="print the messages and write a page that shows them as the chats would"
+    )
+    for command in (test, preview):
+        command.add_argument(
+            "--page", type=Path, default=Path("messages.html"), help="default: %(default)s"
+        )
+    return parser
+
+
+def _preview(messages: Mapping[str, Message], page: Path) -> int:
+    for name, message in messages.items():
+        print(f"{_RULER}\n{name}\n{_RULER}\n{message.text}\n")
+    page.write_text(preview_page(messages), encoding="utf-8")
+    print(f"As the chats show them: {page.resolve()}")
+    return _DELIVERED
+
+
+def _test(messages: Mapping[str, Message], channels: Channels) -> int:
+    sent = [
+        (name, delivery)
+        for name, message in messages.items()
+        for delivery in send(message, channels, pauses=_PAUSES)
+    ]
+    if not sent:
+        print(_NO_CHANNEL, file=sys.stderr)
+        return _NOT_CONFIGURED
+    print(tabulate([_row(name, delivery) for name, delivery in sent], headers=_HEADERS))
+    # A lost picture is no lost message, but whoever tries the channels out wants both.
+    return _UNDELIVERED if any(d.detail or not d.delivered for _, d in sent) else _DELIVERED
+
+
+_HEADERS: Final = ("message", "channel", "delivered", "")
+
+
+def _row(name: str, delivery: Delivery) -> tuple[str, str, str, str]:
+    return name, delivery.channel, "yes" if delivery.delivered else "NO", delivery.detail
+
+
+def _read_channels(*, with_database: bool) -> Channels:
+    if with_database:
+        # As Airflow's own commands do; outside of a task it would read the environment alone.
+        os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    from pipeline.alerts import read_channels  # noqa: PLC0415 - takes Airflow, seconds
+
+    return read_channels()
+
+
+def _pictures() -> dict[str, Picture]:
+    """The pictures that messages can have, of made-up numbers, by the name of their sample."""
+    from expectations.balance_picture import class_balance_png  # noqa: PLC0415 - takes seconds
+    from expectations.class_balance import count_classes  # noqa: PLC0415
+    from ml.contract import REGIMES  # noqa: PLC0415
+    from ml.plots import confusion_matrix_png  # noqa: PLC0415
+
+    counts = {"trend_up": 185, "trend_down": 31, "range": 30, "breakout": 4}
+    classes = count_classes(counts, REGIMES, min_samples=10, min_share=0.01, max_share=0.7)
+    matrices = {
+        name: Picture("confusion_matrix.png", confusion_matrix_png(metrics))
+        for name, metrics in (
+            ("deployed", _metrics(106, deploy=True)),
+            ("not deployed", _metrics(96, deploy=False)),
+        )
+    }
+    balance = Picture("class_balance.png", class_balance_png(classes, "Rejected: 3 of 71 rules"))
+    return {**matrices, "data rejected": balance}
+
+
+def _metrics(right: int, *, deploy: bool) -> dict[str, Any]:
+    """As much of a candidate's metrics as its picture needs; every error names the next regime."""
+    rows, regimes = 135, 7
+    return {
+        "decision": {"deploy": deploy},
+        "deployed_at": deploy,
+        "test_accuracy": right / rows,
+        "production_accuracy": 98 / rows,
+        "holdout_samples": rows,
+        "confusion_matrix": [
+            [
+                (right + true) // regimes * (named == true)
+                + (rows - right + true) // regimes * (named == (true + 1) % regimes)
+                for named in range(regimes)
+            ]
+            for true in range(regimes)
+        ],
+    }
+
+
+if __name__ == "__main__":
+    # Each channel's answer stands in the table.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Words a failed task for the chat: rejected data with its report, anything else with a remedy."""
+
+import errno
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from expectations.report import GateReport
+    from expectations.run_record import RuleRecord
+    from notifications.message import Message, Picture
+
+log = logging.getLogger(__name__)
+
+_REMEDIES: Final = {
+    "AirflowTaskTimeout": "Please see in the log what took so long, then clear the task.",
+    "AirflowNotFoundException": "Please define it in Airflow (Admin, Connections) and clear the "
+    "task.",
+    "MemoryError": "Please give the worker more memory, then clear the task.",
+    "ImportError": "Please install requirements.txt where the worker runs, then clear the task.",
+    "PermissionError": "Please let the worker's user read and write there, then clear the task.",
+}
+"""What to do about errors that do not say it themselves, by the name of their class."""
+
+
+def failure_message(
+    task_id: str, error: BaseException, links: Mapping[str, str], work: str = "Training"
+) -> "Message":
+    """Words a failure: rejected data with its report, anything else with its error."""
+    from notifications.facts import FailedTask
+    from notifications.messages import task_failed
+    from pipeline.links import links_of_run
+
+    report = getattr(error, "report", None)
+    if report is not None:
+        return _rejection(task_id, report, links_of_run(links, report.page))
+    text, _, remedy = str(error).partition(" What to do: ")
+    if not remedy:
+        name = type(error).__name__
+        text, remedy = f"{name}: {text}" if text else name, _remedy(error)
+    facts = FailedTask(task_id, text, _sentence(remedy), work)
+    return task_failed(facts, links_of_run(links, None))
+
+
+def _rejection(task_id: str, report: "GateReport", links: Mapping[str, str]) -> "Message":
+    from notifications.facts import FailedRule, RegimeCount, RejectedData
+    from notifications.messages import data_rejected
+
+    facts = RejectedData(
+        samples=report.samples,
+        needed=report.thresholds.min_samples,
+        failed=tuple(
+            FailedRule(r.rule, r.expected, r.observed, _rows(r)) for r in report.failed_rules
+        ),
+        regimes=tuple(RegimeCount(c.regime, c.samples, c.missing) for c in report.classes),
+        task_id=task_id,
+    )
+    return data_rejected(facts, links, _pictures(report))
+
+
+def _rows(rule: "RuleRecord") -> tuple[str, ...]:
+    names = rule.columns
+    return tuple(
+        ", ".join(f"{name} {row[name]}" for name in names if name in row) for row in rule.rows
+    )
+
+
+def _pictures(report: "GateReport") -> "tuple[Picture, ...]":
+    from notifications.message import Picture
+
+    try:
+        from expectations.balance_picture import class_balance_png
+
+        return (Picture("class_balance.png", class_balance_png(report.classes, report.verdict)),)
+    except Exception:
+        # A picture is never a reason to lose the message.
+        log.exception("The picture of the class balance could not be drawn")
+        return ()
+
+
+def _remedy(error: BaseException) -> str:
+    if getattr(error, "errno", None) == errno.ENOSPC:
+        return "Please free space on that disk, then clear the task."
+    names = (kind.__name__ for kind in type(error).__mro__)
+    return next((_REMEDIES[name] for name in names if name in _REMEDIES), "")
+
+
+def _sentence(text: str) -> str | None:
+    text = text.strip()
+    return text[:1].upper() + text[1:] if text else None

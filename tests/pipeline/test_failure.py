@@ -1,0 +1,107 @@
+"""A failed task in words: what failed, and what to do about it."""
+
+import errno
+import struct
+
+import pytest
+
+from clickhouse.errors import ClickHouseUnavailable
+from expectations.class_balance import count_classes
+from expectations.errors import DataRejected
+from expectations.report import GateReport
+from expectations.run_record import RuleRecord
+from expectations.thresholds import Thresholds
+from ml.contract import REGIMES
+from ml.errors import ModelBroken
+from pipeline import failure
+from pipeline.failure import failure_message
+from pipeline.links import links_of_run
+from pipeline.settings import SettingError
+
+LOG = "http://airflow/base/dags/d/runs/r+1/tasks/check_data?try_number=1"
+PAGE = "/srv/docs/validations/regimes/manual__2026-11-22T02:00:00+00:00/20261122T020000Z/ab-c.html"
+
+
+def _rejected(page: str | None = PAGE) -> DataRejected:
+    row = {"timestamp": "2026-11-20 07:00:00", "adx": -3.2, "symbol": "BTC"}
+    rules = (
+        RuleRecord("labelled samples", "at least 300", "", "219", "failed", (), ""),
+        RuleRecord("adx", "0 to 100", "", "1 row", "failed", (row,) * 5, ""),
+        RuleRecord("features vary", "yes", "", "no", "warned", (row,), ""),
+    )
+    counts = {"trend_up": 185, "range": 30, "breakout": 4}
+    classes = count_classes(counts, REGIMES, min_samples=10, min_share=0.01, max_share=0.7)
+    return DataRejected(
+        GateReport("Rejected: 2 of 3 rules", 219, rules, classes, Thresholds(), "d.t", page)
+    )
+
+
+def test_rejected_data_is_told_with_rules_rows_labels_picture_and_its_own_page() -> None:
+    message = failure_message("check_data", _rejected(), {"Log": LOG, "Data Docs": "https://docs/"})
+    assert message.text.startswith(
+        "❌ Regime Detection Model Training Failed\n\nTask: check_data\n"
+        "Error: Insufficient data quality\nSamples: 219 (need 300+)\n\n"
+        "Please label more data and retry.\n\nFailed expectations:\n"
+        "• labelled samples: expected at least 300, observed 219\n• adx: expected 0 to 100"
+    )
+    assert "• breakout: 4 (6 more needed)\n" in message.text
+    row = "• adx: symbol BTC, timestamp 2026-11-20 07:00:00, adx -3.2"
+    assert message.details.count(row) == 3
+    assert dict(message.links) == {
+        "Run": "http://airflow/base/dags/d/runs/r+1",
+        "Log": LOG,
+        "Data Docs": "https://docs/validations/regimes/manual__2026-11-22T02%3A00%3A00%2B00%3A00/"
+        "20261122T020000Z/ab-c.html",
+    }
+    (picture,) = message.pictures
+    assert struct.unpack(">II", picture.content[16:24]) == (1000, 600)
+
+
+def test_picture_that_cannot_be_drawn_does_not_cost_the_message(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr("expectations.balance_picture.class_balance_png", broken)
+    message = failure_message("check_data", _rejected(None), {})
+    assert (message.kind, message.pictures) == ("data_rejected", ())
+    assert "could not be drawn" in caplog.text
+
+
+class AirflowTaskTimeout(BaseException):
+    """As Airflow's, which is no Exception."""
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "remedy"),
+    [
+        (
+            ClickHouseUnavailable("http://ch:8123/m", "Refused."),
+            "ClickHouse at http://ch:8123/m cannot be reached: Refused.",
+            "See that the server is up",
+        ),
+        (SettingError("MIN_ACCURACY", "x", "0 to 1"), "MIN_ACCURACY is 'x'", "Correct it in Air"),
+        (ModelBroken("candidate of run r", ("no",), "train again"), "The cand", "Train again."),
+        (AirflowTaskTimeout("Timeout, PID: 3"), "AirflowTaskTimeout: Timeout", "what took so long"),
+        (OSError(errno.ENOSPC, "No space left"), "OSError: [Errno 28] No space", "free space"),
+        (PermissionError(13, "denied"), "PermissionError: [Errno 13] denied", "read and write"),
+        (MemoryError(), "MemoryError", "more memory"),
+        (ModuleNotFoundError("No module named 'onnx'"), "ModuleNotFound", "requirements.txt"),
+        (KeyError("x"), "KeyError: 'x'", "Please read the task's log"),
+    ],
+)
+def test_error_of_each_kind_has_its_remedy(error: BaseException, told: str, remedy: str) -> None:
+    message = failure_message("train_model", error, {})
+    assert message.lead[0] == "Task: train_model"
+    assert message.lead[1].startswith(f"Error: {told}")
+    assert remedy in message.lead[3]
+
+
+def test_links_without_what_they_are_made_of_stay_as_they_are() -> None:
+    assert links_of_run({}, PAGE) == {}
+    assert links_of_run({"Log": "http://x/log"}, None) == {"Log": "http://x/log"}
+    index = {"Data Docs": "https://docs/index.html"}
+    assert links_of_run(index, "/elsewhere/page.html") == index
+    assert links_of_run(index, PAGE)["Data Docs"].startswith("https://docs/validations/regimes/")
+    assert failure.failure_message("t", KeyError(), {}).links == ()

@@ -1,0 +1,115 @@
+"""What is told of a run that did its work, from what its tasks left behind."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ml.evidence import Evidence, Pairs
+from ml.promotion import PromotionThresholds, decide
+from ml.registry import as_json, open_store, write_candidate
+from notifications.message import Message
+from pipeline import outcome
+from pipeline.settings import Settings, read_settings
+from tests.ml.report_example import RUN, example_metrics
+
+EVIDENCE = Evidence(812, 637, 250, Pairs(812, 580, 57, 31))
+REPORT = {
+    "warnings": [{"rule": "gaps", "observed": "13 days"}],
+    "classes": [
+        {"regime": "range", "samples": 812, "share": 0.99, "missing": 0, "problem": ""},
+        {"regime": "breakout", "samples": 7, "share": 0.01, "missing": 3, "problem": "few"},
+    ],
+    "page": "/srv/docs/validations/regimes/run/time/page.html",
+}
+TRAINED = {"test_accuracy": 637 / 812, "train_samples": 3248}
+LINKS = {
+    "Log": "https://af.example/runs/r/tasks/notify_success",
+    "Data Docs": "https://docs.example",
+}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    metrics = example_metrics() | {"model_sha256": hashlib.sha256(b"model").hexdigest()}
+    metrics["comparison"]["difference_interval"] = [0.008, 0.055]
+    files = {"model.onnx": b"model", "metrics.json": as_json(metrics)}
+    write_candidate(open_store(tmp_path), RUN, files)
+    return replace(read_settings(), models_dir=str(tmp_path))
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
+    messages: list[Message] = []
+    monkeypatch.setattr(outcome, "tell", messages.append)
+    return messages
+
+
+def _decision(min_accuracy: float = 0.65) -> Mapping[str, Any]:
+    return decide(EVIDENCE, PromotionThresholds(min_accuracy)).to_dict()
+
+
+def test_deployed_tells_significance_labels_picture_and_pages(
+    settings: Settings, told: list[Message]
+) -> None:
+    outcome.notify_success(settings, RUN, REPORT, TRAINED, _decision(), LINKS)
+    (message,) = told
+    assert message.kind == "deployed"
+    assert message.details[:5] == (
+        "⚠️ gaps: 13 days",
+        "Compared on the same 812 rows: candidate 78.45%, production 75.25%.",
+        "Difference: +3.2 points (95% interval +0.8 to +5.5).",
+        (
+            "Only the candidate is right on 57 rows, only production on 31: hardly chance "
+            "(McNemar p = 0.0073)."
+        ),
+        "Labels per regime: range 812, breakout 7 (3 more needed)",
+    )
+    (picture,) = message.pictures
+    assert picture.name == "confusion_matrix.png"
+    assert picture.content.startswith(b"\x89PNG")
+    assert dict(message.links) == {
+        "Run": "https://af.example/runs/r",
+        "Log": LINKS["Log"],
+        "Data Docs": "https://docs.example/validations/regimes/run/time/page.html",
+    }
+
+
+def test_not_deployed_has_the_picture_of_its_verdict(
+    settings: Settings, told: list[Message]
+) -> None:
+    outcome.notify_success(settings, RUN, REPORT, TRAINED, _decision(), LINKS)
+    outcome.notify_success(settings, RUN, REPORT, TRAINED, _decision(0.99), LINKS)
+    deployed, refused = told
+    assert refused.kind == "not_deployed"
+    assert refused.pictures[0].content != deployed.pictures[0].content
+
+
+def test_missing_candidate_costs_picture_and_interval_not_the_message(
+    settings: Settings, told: list[Message], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    elsewhere = replace(settings, models_dir=str(tmp_path / "empty"))
+    outcome.notify_success(elsewhere, RUN, REPORT, TRAINED, _decision(), LINKS)
+    (message,) = told
+    assert message.pictures == ()
+    assert "Difference: +3.2 points." in message.details
+    assert "goes without picture" in caplog.text
+
+
+def test_metrics_that_cannot_be_drawn_cost_the_picture_only(
+    settings: Settings, told: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcome, "_metrics", lambda *_: {"comparison": None})
+    outcome.notify_success(settings, RUN, REPORT, TRAINED, _decision(), LINKS)
+    assert told[0].pictures == ()
+
+
+def test_first_model_has_nothing_to_be_compared_with(
+    settings: Settings, told: list[Message]
+) -> None:
+    alone = decide(Evidence(812, 637, 250), PromotionThresholds()).to_dict()
+    outcome.notify_success(settings, RUN, REPORT, TRAINED, alone, {})
+    assert not [line for line in told[0].details if line.startswith(("Compared", "Difference"))]
