@@ -6,13 +6,14 @@ speaks for tasks that could not, such as a killed worker, and keeps silent where
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseHook, Variable
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
+from notifications.patience import PAUSES
 from pipeline.failure import failure_message
 
 if TYPE_CHECKING:
@@ -23,14 +24,20 @@ log = logging.getLogger(__name__)
 
 _TOLD_KEY: Final = "failure_message"
 _APPRISE_CONNECTION: Final = "apprise_default"
+_HURRIED: Final = (2.0, 10.0)
+"""Airflow stops a DAG's callback after 50 seconds."""
 _told_here: set[str] = set()
 """Runs told of in this process."""
 
 
-def tell(message: "Message") -> None:
+def tell(message: "Message", pauses: Sequence[float] = PAUSES) -> None:
     """Sends a message everywhere and logs it, with what became of it on each channel.
 
     The pipeline's result does not depend on chat, so nothing is raised for an undelivered message.
+
+    Args:
+        message: what to say.
+        pauses: seconds to wait before each further attempt.
     """
     from notifications.sender import secrets, send
 
@@ -38,14 +45,16 @@ def tell(message: "Message") -> None:
     for secret in secrets(channels):
         mask_secret(secret)
     log.info("Message:\n%s", message.text)
-    deliveries = send(message, channels)
+    deliveries = send(message, channels, pauses=pauses)
     if not deliveries:
         log.warning(
             "No channel is configured, so this message stands in the log only. Set "
             "TELEGRAM_BOT_TOKEN and TELEGRAM_ADMIN_CHAT_ID, or SLACK_WEBHOOK_URL, or APPRISE_URLS."
         )
     for delivery in deliveries:
-        if delivery.delivered:
+        if delivery.delivered and delivery.detail:
+            log.warning("Delivered to %s, but: %s", delivery.channel, delivery.detail)
+        elif delivery.delivered:
             log.info("Delivered to %s.", delivery.channel)
         else:
             log.error("NOT delivered to %s: %s", delivery.channel, delivery.detail)
@@ -64,25 +73,20 @@ def tell_of_failed_task(context: Mapping[str, Any]) -> None:
 
 def tell_of_failed_run(context: Mapping[str, Any]) -> None:
     """DAG callback: sends a plain failure for a run of which no task has told."""
-    from notifications.facts import FailedTask
-    from notifications.messages import task_failed
+    from notifications.messages import run_timed_out, worker_killed
 
     if _is_told(context):
         return
-    task = context.get("ti")
-    reason = str(context.get("reason") or "the run failed")
+    task_id = getattr(context.get("ti"), "task_id", None)
+    reason = str(context.get("reason") or "")
+    links, work = links_of(context), _work(context)
     if reason == "timed_out":
-        facts = FailedTask(
-            _task_id(task), "the run took too long and was stopped", work=_work(context)
-        )
+        message = run_timed_out(task_id, _hours(context), links, work)
     else:
-        facts = FailedTask(
-            _task_id(task),
-            f"{reason}: the task ended without an error of its own; it was probably killed",
-            "Please look at the worker's memory and log, then clear the task to retry.",
-            _work(context),
-        )
-    tell(task_failed(facts, links_of(context)))
+        # Airflow's word for every task that failed says nothing.
+        known = "" if reason == "task_failure" else reason
+        message = worker_killed(task_id or "(the run)", known, links, work)
+    tell(message, _HURRIED)
 
 
 def read_channels() -> "Channels":
@@ -137,5 +141,6 @@ def _work(context: Mapping[str, Any]) -> str:
     return "Rollback" if dag_id == "regime_model_rollback" else "Training"
 
 
-def _task_id(task: Any) -> str:
-    return getattr(task, "task_id", None) or "(the run)"
+def _hours(context: Mapping[str, Any]) -> float | None:
+    limit = getattr(context.get("dag"), "dagrun_timeout", None)
+    return limit.total_seconds() / 3600 if limit else None

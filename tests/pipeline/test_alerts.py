@@ -30,7 +30,7 @@ class _Task:
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The texts of the messages, and a process that remembers no earlier run."""
     texts: list[str] = []
-    monkeypatch.setattr(alerts, "tell", lambda message: texts.append(message.text))
+    monkeypatch.setattr(alerts, "tell", lambda message, *_: texts.append(message.text))
     monkeypatch.setattr(alerts, "_told_here", set())
     return texts
 
@@ -78,14 +78,14 @@ def test_failed_run_is_silent_where_its_task_has_told_in_this_process(told: list
 
 
 def test_run_of_a_killed_task_tells_that_it_was_probably_killed(told: list[str]) -> None:
-    alerts.tell_of_failed_run({"ti": _Task(), "run_id": "r", "reason": "task_failed"})
-    assert "Task: train_model" in told[0]
-    assert "probably killed" in told[0]
+    alerts.tell_of_failed_run({"ti": _Task(), "run_id": "r", "reason": "task_failure"})
+    assert "Task: train_model\nError: The task's process was killed\n" in told[0]
+    assert "then clear the task to retry" in told[0]
 
 
 def test_run_that_took_too_long_says_so_even_without_a_task(told: list[str]) -> None:
     alerts.tell_of_failed_run({"run_id": "r", "reason": "timed_out"})
-    assert "took too long" in told[0]
+    assert "Error: The run took" in told[0] and "was stopped" in told[0]
 
 
 @pytest.mark.parametrize("as_text", [True, False])
