@@ -1,0 +1,137 @@
+"""Each failed run gives exactly one message, however it fails: in a running Airflow."""
+
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tabulate import tabulate
+
+from ml.storage import Folder
+from tests.dags.home import embedded_home, listening_chat
+from tests.services.scheduler import Airflow, running_airflow, wait_until
+from tests.services.server import REPOSITORY
+
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(900)]
+
+DAG, SHORT = "regime_model_training", "regime_model_training_short"
+SETTLED = 10
+"""Seconds in which a second message would have come."""
+# By way of failing: what its one message says.
+TOLD = {
+    "exception": "Task: train_model\nError: The training samples older than the cut",
+    "exception again": "Task: train_model\nError: The training samples older than the cut",
+    "data rejected": "Error: Insufficient data quality\nSamples: 2000 (need 1000000+)",
+    "task killed": "Task: train_model\nError: The task's process was killed",
+    "run timed out": "was stopped",
+    "task and its supervisor killed": "Error: The task's process was killed",
+}
+
+
+@pytest.fixture
+def dags(tmp_path: Path) -> Path:
+    """The real DAG without retries, and another that may take half a minute only."""
+    folder = tmp_path / "dags"
+    folder.mkdir()
+    text = (REPOSITORY / "dags" / f"{DAG}.py").read_text(encoding="utf-8")
+    text = text.replace('"0 2 * * 0"', "None").replace(
+        '"owner": "ml",', '"owner": "ml", "retries": 0,'
+    )
+    assert '"retries": 0' in text
+    (folder / f"{DAG}.py").write_text(text, encoding="utf-8")
+    limit = next(line for line in text.splitlines() if "dagrun_timeout" in line)
+    short = text.replace(limit, "    dagrun_timeout=timedelta(seconds=30),").replace(DAG, SHORT)
+    (folder / f"{SHORT}.py").write_text(short, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def chat(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    with listening_chat(monkeypatch) as messages:
+        yield messages
+
+
+def _running(airflow: Airflow, dag_id: str, run_id: str, task_id: str) -> int:
+    """Waits until a task runs; the number of its process."""
+    path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
+    wait_until(lambda: bool(airflow.get(path)["pid"]), f"{task_id} to run", 120)
+    # It has to reach the lock that keeps it waiting.
+    time.sleep(8)
+    return int(airflow.get(path)["pid"])
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_every_way_of_failing_gives_one_message(
+    tmp_path: Path,
+    dags: Path,
+    chat: list[str],
+    market: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    home = embedded_home(tmp_path, monkeypatch, lambda: "")
+    home.load(market)
+    monkeypatch.setenv("AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT", "15")
+    detection = "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL"
+    monkeypatch.setenv(detection, "5")
+    models = Folder(home.models)
+    table = []
+
+    with running_airflow(tmp_path / "airflow", dags) as airflow:
+        for dag_id in (DAG, SHORT):
+            airflow.unpause(dag_id)
+
+        def fail(way: str, work: Callable[[], tuple[str, str]]) -> None:
+            before = len(chat)
+            dag_id, run_id = work()
+            state, _ = airflow.finished(dag_id, run_id)
+            noticed = time.monotonic()
+            wait_until(lambda: len(chat) > before, f"the message of {way}", 30)
+            seconds = time.monotonic() - noticed
+            time.sleep(SETTLED)
+            messages = chat[before:]
+            table.append([way, state, len(messages), f"{seconds:.0f}"])
+            assert state == "failed"
+            assert len(messages) == 1, messages
+            assert TOLD[way] in messages[0], messages[0]
+
+        def triggered(dag_id: str, **conf: object) -> tuple[str, str]:
+            return dag_id, airflow.trigger(dag_id, **conf)
+
+        def killed(*, supervisor_too: bool) -> tuple[str, str]:
+            with models.locked():
+                run_id = airflow.trigger(DAG)
+                pid = _running(airflow, DAG, run_id, "train_model")
+                victims = [_parent(pid), pid] if supervisor_too else [pid]
+                for victim in victims:
+                    os.kill(victim, signal.SIGKILL)
+                airflow.finished(DAG, run_id)
+            return DAG, run_id
+
+        def timed_out() -> tuple[str, str]:
+            with models.locked():
+                run_id = airflow.trigger(SHORT)
+                airflow.finished(SHORT, run_id)
+            return SHORT, run_id
+
+        home.models.mkdir(exist_ok=True)
+        fail("exception", lambda: triggered(DAG, embargo_hours=8000))
+        fail("exception again", lambda: triggered(DAG, embargo_hours=8000))
+        fail("data rejected", lambda: triggered(DAG, min_labeled_samples=1_000_000))
+        fail("task killed", lambda: killed(supervisor_too=False))
+        fail("run timed out", timed_out)
+        fail("task and its supervisor killed", lambda: killed(supervisor_too=True))
+
+    with capsys.disabled():
+        names = ["way of failing", "run", "messages", "seconds"]
+        sys.stdout.write(f"\n{tabulate(table, names, 'simple')}\n")
+    assert len(chat) == len(TOLD)
+    shutil.rmtree(tmp_path / "airflow")
