@@ -112,9 +112,12 @@ def market() -> pd.DataFrame:
     return small_market()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A browser that cannot reach anything but this machine."""
+    """A browser that cannot reach anything but this machine.
+
+    Of a module only: while it runs, so does an event loop, and Amazon's provider starts its own.
+    """
     api = pytest.importorskip(
         "playwright.sync_api", reason="install requirements-dev.txt for playwright"
     )
