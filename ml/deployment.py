@@ -201,8 +201,9 @@ def _former(store: Store, current: Production | None, to: str | None) -> tuple[s
     name = to or (others[-1] if others else None)
     if name not in names:
         problem = f"There is no backup {name}" if name else "There is no backup to go back to"
-        there = ", ".join(reversed(names)) or "none"
-        raise ModelError(f"{problem} in {store.where('backups')}", f"choose one of: {there}")
+        there = f"choose one of: {', '.join(reversed(names))}"
+        remedy = there if names else "deploy a second model; the first is kept as a backup then"
+        raise ModelError(f"{problem} in {store.where('backups')}", remedy)
     model = store.read(f"backups/{name}/{PRODUCTION}")
     if model is None:
         remedy = f"choose another: {', '.join(other for other in others if other != name)}"

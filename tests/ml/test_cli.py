@@ -268,7 +268,7 @@ def test_rollback_to_what_is_not_there_is_bad_input_and_names_what_is(trained, r
     code, _, err = run("rollback", "--to", "yesterday")
 
     assert code == 2
-    assert "There is no backup yesterday in " in err and "choose one of: none" in err
+    assert "There is no backup yesterday in " in err and "deploy a second model" in err
     assert (models / "regime_detector.onnx").read_bytes() == trained.model
 
 

@@ -290,7 +290,7 @@ def test_rollback_to_a_named_backup_takes_that_one(store, deploy):
 
 
 def test_rollback_of_what_is_not_there_names_what_is(store, deploy, contents):
-    with pytest.raises(ModelError, match=r"no backup to go back to.*choose one of: none"):
+    with pytest.raises(ModelError, match=r"no backup to go back to.*deploy a second model"):
         roll_back(store, NOW)
     deploy("run1", b"one")
     deploy("run2", b"two")
