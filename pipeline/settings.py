@@ -137,12 +137,7 @@ class Settings:
         Raises:
             SettingError: if MODELS_DIR is the URL of nothing that can be opened.
         """
-        from pipeline.model_store import REMEDY, open_models
-
-        try:
-            return open_models(self.models_dir)
-        except ValueError as error:
-            raise SettingError("MODELS_DIR", self.models_dir, f"{REMEDY} ({error})") from error
+        return _opened(self.models_dir)
 
     @property
     def embargo(self) -> timedelta:
@@ -165,12 +160,43 @@ def read_settings(params: Mapping[str, Any] | None = None) -> Settings:
         for field, number in THRESHOLDS.items()
     }
     others: dict[str, Any] = {
-        "models_dir": _address("MODELS_DIR", "models"),
-        "data_docs_dir": _folder("DATA_DOCS_DIR", "data_docs"),
+        "models_dir": _models_dir(),
+        "data_docs_dir": read_data_docs_dir(),
         "snapshot_database": Variable.get("SNAPSHOT_DATABASE", default=None) or None,
     }
     values: dict[str, Any] = numbers | others
     return Settings(**{field.name: values[field.name] for field in fields(Settings)})
+
+
+def read_models() -> "Store":
+    """Opens the place of the models, whatever the other settings are.
+
+    Raises:
+        SettingError: if MODELS_DIR is the URL of nothing that can be opened.
+    """
+    return _opened(_models_dir())
+
+
+def read_data_docs_dir() -> Path:
+    """Reads the folder of the Data Docs, whatever the other settings are.
+
+    Raises:
+        SettingError: if it is a URL.
+    """
+    return _folder("DATA_DOCS_DIR", "data_docs")
+
+
+def _opened(models_dir: str) -> "Store":
+    from pipeline.model_store import REMEDY, open_models
+
+    try:
+        return open_models(models_dir)
+    except ValueError as error:
+        raise SettingError("MODELS_DIR", models_dir, f"{REMEDY} ({error})") from error
+
+
+def _models_dir() -> str:
+    return _address("MODELS_DIR", "models")
 
 
 def _address(name: str, default: str) -> str:

@@ -123,6 +123,17 @@ def test_importing_a_dag_loads_no_heavy_package(file: str) -> None:
     assert _python(code).stdout.strip().splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize("file", [file.stem for file in sorted(Path("plugins").glob("*.py"))])
+def test_importing_a_plugin_loads_no_heavy_package_and_no_server(file: str) -> None:
+    code = (
+        "import airflow.plugins_manager, sys; before = set(sys.modules); "
+        f"sys.path.insert(0, 'plugins'); import {file}; "
+        f"loaded = set(sys.modules) - before; "
+        f"print([name for name in {(*HEAVY, 'fastapi', 'jinja2')!r} if name in loaded])"
+    )
+    assert _python(code).stdout.strip().splitlines()[-1] == "[]"
+
+
 @pytest.mark.usefixtures("_airflow_database")
 def test_dag_parses_without_connection_and_variables() -> None:
     run = subprocess.run(

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import requests
 
 USER = "ann"
 _PARTS = ("api-server", "scheduler", "dag-processor")
+_PASSWORD = "s3cr3t"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ class Airflow:
         """Starts a run and gives its id."""
         body = {"logical_date": None, "conf": conf}
         return str(self._ask("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def set_variable(self, key: str, value: str) -> None:
+        """Sets an Airflow Variable in the database."""
+        self.session.delete(f"{self.address}/api/v2/variables/{key}", timeout=30)
+        self._ask("POST", "variables", {"key": key, "value": value})
 
     def question(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
         """Waits for the question of a task."""
@@ -95,31 +101,43 @@ class Airflow:
 
 
 @contextmanager
-def running_airflow(folder: Path, dags: Path) -> Iterator[Airflow]:
+def running_airflow(
+    folder: Path,
+    dags: Path,
+    parts: Sequence[str] = _PARTS,
+    prefix: str = "",
+    others: Mapping[str, str] | None = None,
+) -> Iterator[Airflow]:
     """Starts Airflow with the environment of this process, and stops it.
 
     Args:
         folder: its AIRFLOW_HOME, which is made.
         dags: its DAGs folder.
+        parts: its processes.
+        prefix: path of its address, such as `/airflow`.
+        others: further users and their roles.
     """
     folder.mkdir()
-    address = f"http://127.0.0.1:{_free_port()}"
-    (folder / "passwords.json").write_text(json.dumps({USER: "s3cr3t"}), encoding="utf-8")
+    port = _free_port()
+    address = f"http://127.0.0.1:{port}{prefix}"
+    users = {USER: "admin", **(others or {})}
+    passwords = json.dumps(dict.fromkeys(users, _PASSWORD))
+    (folder / "passwords.json").write_text(passwords, encoding="utf-8")
     environment = os.environ | {
         "AIRFLOW_HOME": str(folder),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(map(":".join, users.items())),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
         "AIRFLOW__API__BASE_URL": address,
-        "AIRFLOW__API__PORT": address.rpartition(":")[2],
+        "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(_free_port()),
     }
     command = [sys.executable, "-m", "airflow"]
     subprocess.run([*command, "db", "migrate"], env=environment, check=True, capture_output=True)
     processes = []
-    for part in _PARTS:
+    for part in parts:
         with (folder / f"{part}.log").open("wb") as log:
             process = subprocess.Popen(
                 [*command, part],
@@ -152,12 +170,17 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> None
 
 def _logged_in(address: str) -> requests.Session:
     wait_until(lambda: _answers(address), "the REST interface", 120)
-    login = {"username": USER, "password": "s3cr3t"}
-    token = requests.post(f"{address}/auth/token", json=login, timeout=30).json()["access_token"]
     session = requests.Session()
     session.trust_env = False
-    session.headers["Authorization"] = f"Bearer {token}"
+    session.headers["Authorization"] = f"Bearer {token_of(address, USER)}"
     return session
+
+
+def token_of(address: str, user: str) -> str:
+    """Logs a user in."""
+    login = {"username": user, "password": _PASSWORD}
+    answer = requests.post(f"{address}/auth/token", json=login, timeout=30)
+    return str(answer.json()["access_token"])
 
 
 def _answers(address: str) -> bool:

@@ -1,0 +1,149 @@
+"""Who sees the pipeline's pages, and that an address leads to nothing else."""
+
+import http.client
+from urllib.parse import quote, urlsplit
+
+import pytest
+import requests
+
+from tests.ui.conftest import VIEWER, Ui
+
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
+
+PAGES = ("data-docs/", "data-docs/run?run_id=x")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_anonymous_person_gets_the_login_page_and_comes_back(ui: Ui, page: str) -> None:
+    answer = ui.ask(page, user=None)
+    assert answer.status_code == 307
+    login = answer.headers["Location"]
+    assert login.startswith("/auth/login?next=")
+    assert login.endswith(quote(f"/regime-model/{page}", safe=""))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_anonymous_program_gets_401(ui: Ui, page: str) -> None:
+    answer = requests.get(f"{ui.airflow.address}/regime-model/{page}", timeout=30)
+    assert (answer.status_code, answer.json()) == (401, {"detail": "Not authenticated"})
+
+
+def test_login_signed_by_a_former_secret_leads_to_the_login_page(ui: Ui) -> None:
+    answer = requests.get(
+        f"{ui.airflow.address}/regime-model/data-docs/",
+        headers={"Accept": "text/html"},
+        cookies={"_token": "eyJhbGciOiJIUzUxMiJ9.e30.AAAA"},
+        timeout=30,
+        allow_redirects=False,
+    )
+    assert (answer.status_code, "/auth/login" in answer.headers["Location"]) == (307, True)
+
+
+@pytest.mark.parametrize("page", ["docs", "redoc", "openapi.json"])
+def test_nothing_else_is_public(ui: Ui, page: str) -> None:
+    assert ui.ask(page, user=None).status_code == 404
+
+
+def test_viewer_sees_the_runs_page(ui: Ui) -> None:
+    assert ui.run_id in ui.ask("data-docs/", VIEWER).text.replace("<wbr>", "")
+    answer = ui.ask("data-docs/run", VIEWER, run_id=ui.run_id)
+    assert answer.status_code == 307
+    page = answer.headers["Location"].removeprefix("/regime-model/")
+    assert "labelled samples" in ui.ask(page, VIEWER).text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../secret.html",
+        "%2e%2e/secret.html",
+        "..%2fsecret.html",
+        "validations/../../secret.html",
+        "%2e%2e%2fsecret.html",
+        "/etc/passwd",
+        "link.html",
+        "%00.html",
+        "a" * 300 + ".html",
+        "results",
+        "validations/",
+        "secret.txt",
+    ],
+)
+def test_no_address_leads_out_of_the_folder_or_to_what_is_no_page(ui: Ui, path: str) -> None:
+    secret = ui.home.folder / "secret.html"
+    secret.write_text("SECRET", encoding="utf-8")
+    (ui.home.docs / "secret.txt").write_text("SECRET", encoding="utf-8")
+    link = ui.home.docs / "link.html"
+    if not link.is_symlink():
+        link.symlink_to(secret)
+    status, text = _raw(ui, f"/regime-model/data-docs/{path}")
+    assert status == 404
+    assert "SECRET" not in text and "root:" not in text
+
+
+def _raw(ui: Ui, path: str) -> tuple[int, str]:
+    """Asks for exactly this path, which clients would tidy up."""
+    connection = http.client.HTTPConnection(str(urlsplit(ui.airflow.address).netloc), timeout=30)
+    authorization = str(ui.airflow.session.headers["Authorization"])
+    connection.request("GET", path, headers={"Authorization": authorization})
+    answer = connection.getresponse()
+    status, text = answer.status, answer.read().decode()
+    connection.close()
+    return status, text
+
+
+@pytest.mark.parametrize("run_id", ["../..", "*", "no such run", ""])
+def test_run_without_a_page_is_told_so(ui: Ui, run_id: str) -> None:
+    answer = ui.ask("data-docs/run", run_id=run_id)
+    assert (answer.status_code, "No Data Docs of this run" in answer.text) == (200, True)
+
+
+def test_run_of_another_dag_is_answered_politely_and_escaped(ui: Ui) -> None:
+    answer = ui.ask("data-docs/run", run_id=ui.run_id, dag_id="<script>", task_id="{MAP_INDEX}")
+    assert (answer.status_code, "<script>" in answer.text) == (200, False)
+    assert "belongs to runs of regime_model_training" in answer.text
+
+
+def test_pages_may_load_and_run_nothing(ui: Ui) -> None:
+    for page in ("data-docs/", "data-docs/run?run_id=none"):
+        headers = ui.ask(page).headers
+        policy = headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; style-src 'sha256-"), page
+        assert "unsafe" not in policy and "frame-ancestors 'self'" in policy
+        assert (headers["X-Content-Type-Options"], headers["Cache-Control"]) == (
+            "nosniff",
+            "no-store",
+        )
+
+
+def test_behind_a_prefix_every_address_has_it(empty_ui: Ui) -> None:
+    login = empty_ui.ask("data-docs/", user=None).headers["Location"]
+    assert login.startswith("/airflow/auth/login?next=")
+    assert quote("/airflow/regime-model/data-docs/", safe="") in login
+    (plugin,) = (
+        plugin
+        for plugin in empty_ui.airflow.get("plugins")["plugins"]
+        if plugin["name"] == "regime_pages"
+    )
+    assert plugin["external_views"]
+    for view in plugin["external_views"]:
+        assert view["href"].startswith("/airflow/regime-model/")
+
+
+def test_before_the_first_run_the_page_says_how_to_start_one(empty_ui: Ui) -> None:
+    empty_ui.airflow.set_variable("DATA_DOCS_DIR", str(empty_ui.home.docs))
+    answer = empty_ui.ask("data-docs/")
+    assert (answer.status_code, "press Trigger" in answer.text) == (200, True)
+
+
+def test_setting_is_read_from_airflows_database_and_a_wrong_one_is_named(empty_ui: Ui) -> None:
+    docs = empty_ui.home.docs
+    docs.mkdir()
+    (docs / "index.html").write_text("<p>the site", encoding="utf-8")
+    for value, seen, status in (
+        ("s3://docs", "DATA_DOCS_DIR is &#39;s3://docs&#39;", 503),
+        (str(docs), "<p>the site", 200),
+    ):
+        empty_ui.airflow.set_variable("DATA_DOCS_DIR", value)
+        answer = empty_ui.ask("data-docs/")
+        assert (answer.status_code, seen in answer.text) == (status, True)
