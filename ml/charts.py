@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ml.verdict import verdict_of
+from ml.wording import moment
+
 _PIXELS_OF_A_DATE = 90
 
 
@@ -83,6 +86,52 @@ def accuracy_chart(metrics: Mapping[str, Any], width: int, height: int) -> Chart
         band=(frame.y(interval[1]), frame.y(interval[0])) if interval else None,
         floor=None if floor is None else frame.y(floor),
     )
+
+
+def history_chart(runs: Sequence[Mapping[str, Any]], width: int, height: int) -> Chart | None:
+    """Accuracy of each run's candidate by when it was trained; None without at least two.
+
+    Args:
+        runs: content of each `metrics.json`, oldest first; what has no number or time is left out.
+        width: pixels.
+        height: pixels.
+    """
+    shown = [
+        run for run in runs if moment(run.get("trained_at")) and _is_share(run.get("test_accuracy"))
+    ]
+    if len(shown) < 2:
+        return None
+    times = [then.timestamp() for run in shown if (then := moment(run["trained_at"]))]
+    floor = ((shown[-1].get("decision") or {}).get("thresholds") or {}).get("min_accuracy")
+    shares = _shares([{"accuracy": run["test_accuracy"]} for run in shown], floor, None)
+    frame = Frame(width, height, (min(times), max(times)), shares)
+    dots = [
+        (
+            verdict_of(run).state,
+            Dot(
+                frame.x(time),
+                frame.y(run["test_accuracy"]),
+                4.5 if len(shown) < 60 else 2.5,
+                f"{run['trained_at'][:10]}: {run['test_accuracy']:.1%}, {verdict_of(run).title}",
+            ),
+        )
+        for run, time in zip(shown, times, strict=True)
+    ]
+    kinds = (("neutral", "not deployed", False), ("candidate", "deployed", True))
+    return Chart(
+        *(width, height, frame.left, width - frame.right, frame.top, height - frame.bottom),
+        x_ticks=frame.dates(),
+        y_ticks=frame.percents(),
+        lines=tuple(
+            Line(kind, name, tuple(dot for state, dot in dots if (state == "deployed") is live))
+            for kind, name, live in kinds
+        ),
+        floor=None if floor is None else frame.y(floor),
+    )
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
 
 
 def calibration_chart(metrics: Mapping[str, Any], size: int = 340) -> Chart | None:

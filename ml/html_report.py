@@ -4,22 +4,15 @@ It is made of `metrics.json` alone, like the text report: a section whose number
 left out. How it looks is in `html_report.html.jinja` and `html_report.css`.
 """
 
-import base64
-import hashlib
 from collections.abc import Iterator, Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any, Final
-
-from jinja2 import ChainableUndefined, Environment, FileSystemLoader, Template
-from markupsafe import Markup
 
 from ml.charts import accuracy_chart, calibration_chart
 from ml.contract import REGIMES
+from ml.html_page import render
 from ml.verdict import verdict_of
-from ml.wording import baseline, number, percent, points, when
+from ml.wording import number
 
-_FOLDER: Final = Path(__file__).parent
 _LEFT_OUT: Final = ("profile",)
 """What is not for people: it is long, and made for the data gate of the next run."""
 
@@ -30,12 +23,10 @@ def html_report(metrics: Mapping[str, Any]) -> bytes:
     Args:
         metrics: content of `metrics.json`. Names in it may be anything; they are escaped.
     """
-    css = _css()
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    page = _template().render(
+    return render(
+        "html_report.html.jinja",
+        ("html_report.css",),
         m=metrics,
-        css=css,
-        css_hash=digest,
         verdict=verdict_of(metrics),
         names=_regime_names(metrics),
         chart=accuracy_chart(metrics, 1040, 320),
@@ -44,42 +35,6 @@ def html_report(metrics: Mapping[str, Any]) -> bytes:
         features=_features(metrics),
         numbers=list(_leaves(metrics)),
     )
-    return page.encode()
-
-
-def breakable(name: Any) -> Markup:
-    """A name, escaped, that may go on in a new line after each underscore.
-
-    >>> str(breakable("ema_9<"))
-    'ema_<wbr>9&lt;'
-    """
-    return Markup("_<wbr>").join(str(name).split("_"))
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=ChainableUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": percent,
-        "points": points,
-        "when": when,
-        "number": number,
-        "baseline": baseline,
-        "breakable": breakable,
-        "length_of": lambda share: f"{100 * min(max(share, 0), 1):.2f}%" if share else "0",
-    }
-    return environment.get_template("html_report.html.jinja")
-
-
-@cache
-def _css() -> str:
-    return (_FOLDER / "html_report.css").read_text(encoding="utf-8")
 
 
 def _regime_names(metrics: Mapping[str, Any]) -> tuple[str, ...]:

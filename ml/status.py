@@ -74,19 +74,31 @@ def read_status(models_dir: ModelsDir) -> Status:
         OSError: if the folder cannot be read.
     """
     store = open_store(models_dir)
-    kept = {
-        parent: tuple(
-            _read(store, f"{parent}/{folder}", f"{parent}/{folder}/{model}", metrics)
-            for folder in reversed(folders)
-        )
-        for parent, folders, model, metrics in (
-            ("backups", backup_names(store), PRODUCTION, PRODUCTION_METRICS),
-            ("candidates", store.folders("candidates"), MODEL_FILE, METRICS_FILE),
-        )
-    }
+    candidates = tuple(
+        _read(store, f"candidates/{folder}", f"candidates/{folder}/{MODEL_FILE}", METRICS_FILE)
+        for folder in reversed(store.folders("candidates"))
+    )
+    return Status(store.where(), look_at_production(store), look_at_backups(store), candidates)
+
+
+def look_at_production(store: Store) -> KeptModel | None:
+    """Reads and hashes the model in production; None if there is none."""
     production = _read(store, "production", PRODUCTION, PRODUCTION_METRICS)
-    there = production.sha256 or production.metrics
-    return Status(store.where(), production if there else None, **kept)
+    return production if production.sha256 or production.metrics else None
+
+
+def look_at_backups(store: Store) -> tuple[KeptModel, ...]:
+    """Reads and hashes the models that production has been, newest first."""
+    return tuple(
+        _read(store, f"backups/{name}", f"backups/{name}/{PRODUCTION}", PRODUCTION_METRICS)
+        for name in reversed(backup_names(store))
+    )
+
+
+def metrics_of_runs(store: Store) -> tuple[Mapping[str, Any], ...]:
+    """Reads what is known of each candidate, newest first, and leaves the models alone."""
+    folders = reversed(store.folders("candidates"))
+    return tuple(_parsed(store.read(f"candidates/{name}/{METRICS_FILE}")) for name in folders)
 
 
 def status_text(status: Status, now: datetime) -> str:

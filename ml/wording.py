@@ -30,24 +30,24 @@ def points(difference: Any) -> str:
     return f"{100 * difference:+.1f}".replace("-", "−") if _is_number(difference) else _UNKNOWN
 
 
-def when(moment: Any) -> str:
+def when(time: Any) -> str:
     """An ISO 8601 time.
 
     >>> when("2026-11-22T02:00:00+00:00")
     '2026-11-22 02:00 UTC'
     """
-    then = _moment(moment)
+    then = moment(time)
     return _UNKNOWN if then is None else f"{then:%Y-%m-%d %H:%M} UTC"
 
 
-def age(moment: Any, now: datetime) -> str:
+def age(time: Any, now: datetime) -> str:
     """How long ago an ISO 8601 time is.
 
     >>> now = datetime(2026, 11, 22, 3, tzinfo=UTC)
     >>> age("2026-11-20T02:00:00+00:00", now), age("2026-11-22T02:59:00+00:00", now)
     ('2 days ago', '1 minute ago')
     """
-    then = _moment(moment)
+    then = moment(time)
     if then is None:
         return _UNKNOWN
     seconds = (now - then).total_seconds()
@@ -55,6 +55,19 @@ def age(moment: Any, now: datetime) -> str:
     unit, size = fitting[0] if fitting else _UNITS[-1]
     count = int(seconds / size)
     return f"{count} {unit}{'' if count == 1 else 's'} ago"
+
+
+def moment(text: Any) -> datetime | None:
+    """An ISO 8601 time as one in UTC; None if it is none.
+
+    >>> moment("2026-11-22T02:00:00").tzinfo, moment("soon")
+    (datetime.timezone.utc, None)
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def number(value: Any) -> str:
@@ -77,14 +90,6 @@ def baseline(name: str) -> str:
     ("the symbol's label just before, which no model is told", 'coin toss')
     """
     return _BASELINES.get(name, name.replace("_", " "))
-
-
-def _moment(text: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _is_number(value: Any) -> bool:

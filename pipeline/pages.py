@@ -4,6 +4,7 @@ One guard stands before all of them: Airflow's own login and permissions. What a
 from files that runs have written; nothing here changes any.
 """
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -14,8 +15,8 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from pipeline import data_docs_pages
 from pipeline.page_addresses import PREFIX, address
-from pipeline.page_response import notice
-from pipeline.settings import SettingError
+from pipeline.page_response import html, notice
+from pipeline.settings import SettingError, read_models
 
 DAG_ID: Final = "regime_model_training"
 _NOT_LOGGED_IN: Final = "Invalid JWT token"
@@ -32,6 +33,8 @@ def pages() -> FastAPI:
     app.add_exception_handler(OSError, _unreadable)
     app.get("/data-docs/run")(data_docs_of_run)
     app.get("/data-docs/{path:path}")(data_docs)
+    app.get("/report")(report)
+    app.get("/models")(models)
     return app
 
 
@@ -53,6 +56,30 @@ def data_docs_of_run(run_id: str = "", dag_id: str = DAG_ID) -> Response:
 def data_docs(path: str) -> Response:
     """Serves a page of the Data Docs site."""
     return data_docs_pages.page(path or "index.html")
+
+
+def report(run_id: str = "", dag_id: str = DAG_ID) -> Response:
+    """Serves the report of a run's candidate."""
+    from ml.registry import REPORT_PAGE_FILE, candidate_folder
+
+    if dag_id != DAG_ID:
+        return _of_another_dag(dag_id)
+    page = read_models().read(f"{candidate_folder(run_id)}/{REPORT_PAGE_FILE}")
+    if page is None:
+        return notice(
+            "No report of this run",
+            "train_model has not written a candidate for this run: it has not ended yet, the data "
+            "were rejected, or ten newer runs have taken its place.",
+            "The tab Data Docs says what the data gate found.",
+        )
+    return html(page)
+
+
+def models() -> Response:
+    """Shows production, its backups and what every run came to."""
+    from ml.models_page import models_page
+
+    return html(models_page(read_models(), datetime.now(UTC)))
 
 
 def _of_another_dag(dag_id: str) -> Response:

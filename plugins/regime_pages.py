@@ -10,7 +10,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 from pipeline.page_addresses import PREFIX, address
 
-_OF_RUN = "run_id={RUN_ID}&dag_id={DAG_ID}"
+_OF_RUN = "?run_id={RUN_ID}&dag_id={DAG_ID}"
 
 
 class RegimePages(AirflowPlugin):
@@ -28,25 +28,36 @@ class RegimePages(AirflowPlugin):
     @cached_property
     def external_views(self) -> list[dict[str, Any]]:
         """The places in the UI; Airflow fills in the names in braces."""
-        data_docs = address("data-docs/run?") + _OF_RUN
         return [
-            {
-                "name": "Data Docs",
-                "href": address("data-docs/"),
-                "destination": "nav",
-                "url_route": "data-docs",
-                "nav_top_level": True,
-            },
-            {
-                "name": "Data Docs",
-                "href": data_docs,
-                "destination": "dag_run",
-                "url_route": "data-docs-of-run",
-            },
-            {
-                "name": "Data Docs",
-                "href": data_docs + "&task_id={TASK_ID}",
-                "destination": "task_instance",
-                "url_route": "data-docs-of-task",
-            },
+            _in_navigation("Data Docs", "data-docs/"),
+            _in_navigation("Models", "models"),
+            *_tabs("Data Docs", "data-docs/run"),
+            *_tabs("Report", "report"),
         ]
+
+
+def _in_navigation(name: str, page: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "href": address(page),
+        "destination": "nav",
+        "url_route": _route(name),
+        "nav_top_level": True,
+    }
+
+
+def _tabs(name: str, page: str) -> list[dict[str, Any]]:
+    """A tab of runs and a tab of tasks; Airflow shows it on those of every DAG."""
+    return [
+        {
+            "name": name,
+            "href": address(page) + _OF_RUN,
+            "destination": destination,
+            "url_route": f"{_route(name)}-of-{destination}",
+        }
+        for destination in ("dag_run", "task_instance")
+    ]
+
+
+def _route(name: str) -> str:
+    return name.lower().replace(" ", "-")

@@ -1,6 +1,5 @@
 """Real api-servers with the pages: one with a run behind it, one behind a prefix with none."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +14,6 @@ from tests.services.scheduler import USER, Airflow, running_airflow, token_of
 
 DAG = "regime_model_training"
 VIEWER = "val"
-SHOTS = os.environ.get("UI_SCREENSHOTS")
-"""Folder to keep the screenshots in, for people to look at."""
 
 
 @dataclass(frozen=True)

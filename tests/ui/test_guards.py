@@ -1,6 +1,7 @@
 """Who sees the pipeline's pages, and that an address leads to nothing else."""
 
 import http.client
+import re
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -10,7 +11,7 @@ from tests.ui.conftest import VIEWER, Ui
 
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
 
-PAGES = ("data-docs/", "data-docs/run?run_id=x")
+PAGES = ("data-docs/", "data-docs/run?run_id=x", "report?run_id=x", "models")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -50,6 +51,14 @@ def test_viewer_sees_the_runs_page(ui: Ui) -> None:
     assert answer.status_code == 307
     page = answer.headers["Location"].removeprefix("/regime-model/")
     assert "labelled samples" in ui.ask(page, VIEWER).text
+
+
+def test_viewer_sees_the_models_and_each_report_a_link_away(ui: Ui) -> None:
+    page = ui.ask("models", VIEWER).text
+    (link,) = set(re.findall(r'href="(report[^"]+)"', page))
+    report = ui.ask(link, VIEWER)
+    assert report.status_code == 200
+    assert ui.run_id in report.text and "Accuracy on the holdout" in report.text
 
 
 @pytest.mark.parametrize(
@@ -94,18 +103,21 @@ def _raw(ui: Ui, path: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize("run_id", ["../..", "*", "no such run", ""])
 def test_run_without_a_page_is_told_so(ui: Ui, run_id: str) -> None:
-    answer = ui.ask("data-docs/run", run_id=run_id)
-    assert (answer.status_code, "No Data Docs of this run" in answer.text) == (200, True)
+    for page, told in (("data-docs/run", "No Data Docs of"), ("report", "No report of")):
+        answer = ui.ask(page, run_id=run_id)
+        assert (answer.status_code, f"{told} this run" in answer.text) == (200, True)
 
 
-def test_run_of_another_dag_is_answered_politely_and_escaped(ui: Ui) -> None:
-    answer = ui.ask("data-docs/run", run_id=ui.run_id, dag_id="<script>", task_id="{MAP_INDEX}")
+@pytest.mark.parametrize("page", ["data-docs/run", "report"])
+def test_run_of_another_dag_is_answered_politely_and_escaped(ui: Ui, page: str) -> None:
+    answer = ui.ask(page, run_id=ui.run_id, dag_id="<script>")
     assert (answer.status_code, "<script>" in answer.text) == (200, False)
     assert "belongs to runs of regime_model_training" in answer.text
 
 
 def test_pages_may_load_and_run_nothing(ui: Ui) -> None:
-    for page in ("data-docs/", "data-docs/run?run_id=none"):
+    run = quote(ui.run_id)
+    for page in ("data-docs/", "data-docs/run?run_id=none", f"report?run_id={run}", "models"):
         headers = ui.ask(page).headers
         policy = headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'; style-src 'sha256-"), page
@@ -134,6 +146,8 @@ def test_before_the_first_run_the_page_says_how_to_start_one(empty_ui: Ui) -> No
     empty_ui.airflow.set_variable("DATA_DOCS_DIR", str(empty_ui.home.docs))
     answer = empty_ui.ask("data-docs/")
     assert (answer.status_code, "press Trigger" in answer.text) == (200, True)
+    answer = empty_ui.ask("models")
+    assert (answer.status_code, "No model yet" in answer.text) == (200, True)
 
 
 def test_setting_is_read_from_airflows_database_and_a_wrong_one_is_named(empty_ui: Ui) -> None:

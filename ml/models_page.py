@@ -1,0 +1,100 @@
+"""The page of all models: production, what each run came to, and the models to go back to.
+
+Like `ml.status` it only looks. A candidate's model is not read, so that the page stays quick when
+there are hundreds; its digest is verified before it is deployed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from ml.charts import history_chart
+from ml.html_page import render
+from ml.status import KeptModel, look_at_backups, look_at_production, metrics_of_runs
+from ml.storage import Store
+from ml.verdict import Verdict, verdict_of
+from ml.wording import age
+
+_SHEETS: Final = ("html_report.css", "models_page.css")
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A run that trained a model.
+
+    Attributes:
+        metrics: what is known of it; empty if nothing is readable.
+        verdict: what was decided.
+        age: how long ago it trained.
+        report: relative address of its report; None if that is no longer kept.
+        in_production: whether the application reads this model now.
+    """
+
+    metrics: Mapping[str, Any]
+    verdict: Verdict
+    age: str
+    report: str | None
+    in_production: bool
+
+
+def models_page(store: Store, now: datetime) -> bytes:
+    """Renders the page; links lead to `report?run_id=…` beside it.
+
+    Args:
+        store: the models.
+        now: with a time zone, for ages.
+
+    Raises:
+        OSError: if the models cannot be read.
+    """
+    production, backups = look_at_production(store), look_at_backups(store)
+    runs = _past_runs(production, backups, metrics_of_runs(store), now)
+    oldest_first = [run.metrics for run in reversed(runs)]
+    return render(
+        "models_page.html.jinja",
+        _SHEETS,
+        where=store.where(),
+        production=production,
+        m=production.metrics if production else {},
+        production_report=next((run.report for run in runs if run.in_production), None),
+        backups=backups,
+        runs=runs,
+        chart=history_chart(oldest_first, 1040, 320),
+        small_chart=history_chart(oldest_first, 440, 300),
+        age=lambda moment: age(moment, now),
+    )
+
+
+def _past_runs(
+    production: KeptModel | None,
+    backups: Sequence[KeptModel],
+    candidates: Sequence[Mapping[str, Any]],
+    now: datetime,
+) -> list[PastRun]:
+    """Each run once, newest first; those whose candidate is gone, as far as a backup knows them."""
+    live = production.sha256 if production else None
+    kept = [model.metrics for model in (*((production,) if production else ()), *backups)]
+    known = {_key(metrics) for metrics in candidates}
+    gone = {_key(metrics): metrics for metrics in kept if metrics and _key(metrics) not in known}
+    runs = [_past_run(metrics, live, now, has_report=True) for metrics in candidates]
+    runs += [_past_run(metrics, live, now, has_report=False) for metrics in gone.values()]
+    return sorted(runs, key=lambda run: str(run.metrics.get("trained_at") or ""), reverse=True)
+
+
+def _past_run(
+    metrics: Mapping[str, Any], live: str | None, now: datetime, *, has_report: bool
+) -> PastRun:
+    run_id = metrics.get("run_id")
+    return PastRun(
+        metrics,
+        verdict_of(metrics),
+        age(metrics.get("trained_at"), now),
+        f"report?{urlencode({'run_id': run_id})}" if has_report and run_id else None,
+        live is not None and metrics.get("model_sha256") == live,
+    )
+
+
+def _key(metrics: Mapping[str, Any]) -> tuple[str, str]:
+    return str(metrics.get("run_id")), str(metrics.get("model_sha256"))

@@ -1,0 +1,78 @@
+"""The page of all models, made of real folders."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ml.models_page import models_page
+from ml.registry import as_json, write_candidate
+from ml.storage import Folder
+from tests.dags.small_models import START, WEEK, deploy, small_candidates
+
+NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
+
+
+def _page(models: Path) -> str:
+    return models_page(Folder(models), NOW).decode().replace("<wbr>", "")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two deployed models and one that was only trained."""
+    models = tmp_path_factory.mktemp("models")
+    first, second, third = small_candidates(3)
+    deploy(models, first, START)
+    deploy(models, second, START + WEEK)
+    write_candidate(models, third.metrics["run_id"], third.files())
+    return models
+
+
+def test_before_the_first_run_it_says_how_to_start_one(tmp_path: Path) -> None:
+    page = _page(tmp_path / "none")
+    assert "No model yet" in page and "press <strong>Trigger</strong>" in page
+    assert not (tmp_path / "none").exists()
+
+
+def test_production_its_digest_every_run_and_the_backup_stand_there(kept: Path) -> None:
+    page = _page(kept)
+    assert "In production" in page and "verified now" in page
+    for week in range(3):
+        assert f'href="report?run_id=run+of+{START + week * WEEK:%d.%m.}"' in page
+    assert page.count("· in production") == 1
+    assert (
+        page.count('<circle class="dot candidate"') + page.count('<circle class="dot neutral"')
+        == 2 * 3
+    )
+    assert "trigger <strong>regime_model_rollback</strong>" in page and ">sound<" in page
+
+
+def test_run_whose_candidate_is_pruned_stays_without_a_link(kept: Path, tmp_path: Path) -> None:
+    store = Folder(tmp_path)
+    for name in ("regime_detector.onnx", "regime_detector_metrics.json"):
+        store.write(name, (kept / name).read_bytes())
+    page = _page(tmp_path)
+    assert "run of 15.11." in page and 'href="report' not in page
+
+
+def test_production_of_another_digest_and_a_damaged_backup_are_said(kept: Path) -> None:
+    model = kept / "regime_detector.onnx"
+    content = model.read_bytes()
+    model.write_bytes(content + b"x")
+    try:
+        assert "Production is not sound" in _page(kept)
+    finally:
+        model.write_bytes(content)
+
+
+def test_unreadable_and_hostile_metrics_break_nothing(tmp_path: Path) -> None:
+    store, evil = Folder(tmp_path), "<script>alert(1)</script>"
+    store.write("candidates/a/metrics.json", b"{")
+    store.write("candidates/b/metrics.json", b"[1]")
+    metrics = {"run_id": evil, "test_accuracy": evil, "trained_at": evil, "model_sha256": evil}
+    store.write("candidates/c/metrics.json", as_json(metrics))
+    for name in "de":
+        odd = {"run_id": name, "test_accuracy": 0.5, "trained_at": "soon", "decision": None}
+        store.write(f"candidates/{name}/metrics.json", as_json(odd))
+    page = _page(tmp_path)
+    assert "<script" not in page and "No model in production" in page
