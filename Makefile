@@ -13,6 +13,7 @@ export AIRFLOW_HOME ?= $(CURDIR)/.airflow
 export AIRFLOW__CORE__DAGS_FOLDER ?= $(CURDIR)/dags
 export AIRFLOW__CORE__PLUGINS_FOLDER ?= $(CURDIR)/plugins
 export AIRFLOW__CORE__LOAD_EXAMPLES ?= False
+export AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES ?= slack_webhook_url,apprise_urls
 export AIRFLOW_CONN_CLICKHOUSE_DEFAULT ?= {"conn_type": "chdb", "extra": {"path": "$(CURDIR)/.clickhouse"}}
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 # `airflow standalone` starts its parts by name.

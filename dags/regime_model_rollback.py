@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from airflow.sdk import dag, task
 
-from pipeline.alerts import links_of, tell_of_failed_run, tell_of_failed_task
+from pipeline.alerts import tell_of_failed_run, tell_of_failed_task
 from pipeline.backup_choice import CHOICE_WAIT, BackupChoice, rollback_form
+from pipeline.links import links_of_task
 from pipeline.model_asset import MODEL
 from pipeline.retries import RETRIES
 from pipeline.settings import read_settings
@@ -52,7 +53,7 @@ def regime_model_rollback():
         """Tells people which model is in production now."""
         from pipeline import model_rollback
 
-        model_rollback.notify_rollback(listed, rolled, links_of({"ti": ti}))
+        model_rollback.notify_rollback(listed, rolled, links_of_task(ti))
 
     listed = list_backups()
     choice = BackupChoice(task_id="choose_backup")

@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import TriggerRule, dag, task
 
-from pipeline.alerts import links_of, tell_of_failed_run, tell_of_failed_task
+from pipeline.alerts import tell_of_failed_run, tell_of_failed_task
 from pipeline.approval import APPROVAL_WAIT, ModelApproval, decision_of, require_approval
+from pipeline.lateness import EXPECTED_WITHIN, expect_within
+from pipeline.links import links_of_task
 from pipeline.model_asset import MODEL
 from pipeline.retries import RETRIES
 from pipeline.settings import THRESHOLDS, read_settings
@@ -20,6 +22,7 @@ from pipeline.settings import THRESHOLDS, read_settings
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12) + APPROVAL_WAIT,
+    deadline=expect_within(EXPECTED_WITHIN),
     default_args={
         **RETRIES,
         "owner": "ml",
@@ -81,7 +84,7 @@ def regime_model_training():
         from pipeline import outcome
 
         report = ti.xcom_pull(task_ids="check_data")["report"]
-        links = links_of({"ti": ti})
+        links = links_of_task(ti, report["page"])
         settings = read_settings(params)
         outcome.notify_success(settings, run_id, report, trained, decision_of(ti), links)
 

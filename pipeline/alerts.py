@@ -14,7 +14,9 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from notifications.patience import PAUSES
+from pipeline.dag_ids import ROLLBACK, TRAINING
 from pipeline.failure import failure_message
+from pipeline.links import links_of_run, links_of_task
 
 if TYPE_CHECKING:
     from notifications.channels import Channels
@@ -66,9 +68,10 @@ def tell_of_failed_task(context: Mapping[str, Any]) -> None:
     if error is None:
         return
     task = context["ti"]
-    tell(failure_message(task.task_id, error, links_of(context), _work(context)))
+    page = getattr(getattr(error, "report", None), "page", None)
+    tell(failure_message(task.task_id, error, links_of_task(task, page), _work(context)))
     _told_here.add(context["run_id"])
-    task.xcom_push(key=_TOLD_KEY, value=task.task_id)
+    task.xcom_push(key=_TOLD_KEY, value=task.try_number)
 
 
 def tell_of_failed_run(context: Mapping[str, Any]) -> None:
@@ -79,7 +82,7 @@ def tell_of_failed_run(context: Mapping[str, Any]) -> None:
         return
     task_id = getattr(context.get("ti"), "task_id", None)
     reason = str(context.get("reason") or "")
-    links, work = links_of(context), _work(context)
+    links, work = _links(context), _work(context)
     if reason == "timed_out":
         message = run_timed_out(task_id, _hours(context), links, work)
     else:
@@ -107,13 +110,6 @@ def read_channels() -> "Channels":
     )
 
 
-def links_of(context: Mapping[str, Any]) -> dict[str, str]:
-    """The addresses a reader of the message may want to open, as far as they are known."""
-    address = getattr(context.get("ti"), "log_url", None)
-    links = {"Log": address, "Data Docs": Variable.get("DATA_DOCS_URL", default=None)}
-    return {name: url for name, url in links.items() if url}
-
-
 def _apprise_connection() -> tuple[tuple[str, str], ...]:
     try:
         config = BaseHook.get_connection(_APPRISE_CONNECTION).extra_dejson.get("config") or []
@@ -128,17 +124,29 @@ def _apprise_connection() -> tuple[tuple[str, str], ...]:
 def _is_told(context: Mapping[str, Any]) -> bool:
     if context["run_id"] in _told_here:
         return True
-    task = context.get("ti")
+    task: Any = context.get("ti")
     try:
-        return task is not None and task.xcom_pull(task_ids=task.task_id, key=_TOLD_KEY) is not None
+        # What an earlier try has told stays there until the task itself runs again.
+        told = task and task.xcom_pull(task_ids=task.task_id, key=_TOLD_KEY)
+        return told is not None and told == task.try_number
     except ImportError:
         # `airflow dags test` runs this callback in the tasks' own process, without XComs.
         return False
 
 
 def _work(context: Mapping[str, Any]) -> str:
-    dag_id = getattr(context.get("dag"), "dag_id", "")
-    return "Rollback" if dag_id == "regime_model_rollback" else "Training"
+    return "Rollback" if _dag_id(context) == ROLLBACK else "Training"
+
+
+def _links(context: Mapping[str, Any]) -> dict[str, str]:
+    task = context.get("ti")
+    if task is None:
+        return links_of_run(_dag_id(context), context["run_id"])
+    return links_of_task(task)
+
+
+def _dag_id(context: Mapping[str, Any]) -> str:
+    return getattr(context.get("dag"), "dag_id", TRAINING)
 
 
 def _hours(context: Mapping[str, Any]) -> float | None:

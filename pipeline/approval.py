@@ -67,6 +67,7 @@ class _TellOfQuestion(BaseNotifier):
 
     def notify(self, context: Any) -> None:
         from pipeline import outcome
+        from pipeline.links import links_of_task
 
         ti = context["ti"]
         # Airflow's own link to this page loses a path in base_url.
@@ -75,7 +76,7 @@ class _TellOfQuestion(BaseNotifier):
             ti.xcom_pull(task_ids="check_data")["report"],
             ti.xcom_pull(task_ids="train_model"),
             _ruled(ti),
-            {"Approve or reject": page},
+            {"Approve or reject": page, **links_of_task(ti)},
             datetime.now(UTC) + APPROVAL_WAIT,
         )
 

@@ -29,17 +29,16 @@ def failure_message(
     """Words a failure: rejected data with its report, anything else with its error."""
     from notifications.facts import FailedTask
     from notifications.messages import task_failed
-    from pipeline.links import links_of_run
 
     report = getattr(error, "report", None)
     if report is not None:
-        return _rejection(task_id, report, links_of_run(links, report.page))
+        return _rejection(task_id, report, links)
     text, _, remedy = str(error).partition(" What to do: ")
     if not remedy:
         name = type(error).__name__
         text, remedy = f"{name}: {text}" if text else name, _remedy(error)
     facts = FailedTask(task_id, text, _sentence(remedy), work)
-    return task_failed(facts, links_of_run(links, None))
+    return task_failed(facts, links)
 
 
 def _rejection(task_id: str, report: "GateReport", links: Mapping[str, str]) -> "Message":

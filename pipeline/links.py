@@ -1,30 +1,49 @@
 """The addresses a reader of a message may want to open, as far as they are known."""
 
-from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
+
+from airflow.sdk import Variable
+
+from pipeline.dag_ids import ROLLBACK
+from pipeline.page_addresses import models_page, page_of_run, run_in_airflow
 
 _VALIDATIONS: Final = "validations"
 _DEPTH: Final = 5
 """Parts of a page's path in the Data Docs site: validations, suite, run, its time, file."""
+_WITHOUT_REPORT: Final = frozenset({"check_data", "train_model"})
+"""Tasks that fail before there is a report."""
 
 
-def links_of_run(links: Mapping[str, str], page: str | None) -> dict[str, str]:
-    """Adds the run's page in Airflow, and puts its own Data Docs page in the place of the index.
+def links_of_run(dag_id: str, run_id: str) -> dict[str, str]:
+    """The address of a run in Airflow, by its name."""
+    return {"Run": run_in_airflow(dag_id, run_id)}
+
+
+def links_of_task(task: Any, page: str | None = None) -> dict[str, str]:
+    """The addresses of a run, of a task's log and of what the run has written, by their names.
 
     Args:
-        links: addresses by name, such as `Log` and `Data Docs`.
-        page: path of the run's Data Docs page, if there is one.
-
-    >>> links_of_run({"Log": "http://airflow/dags/d/runs/r/tasks/t?try_number=1"}, None)["Run"]
-    'http://airflow/dags/d/runs/r'
+        task: Airflow's task instance.
+        page: path of the Data Docs page the run has written, if known.
     """
-    run, tasks, _ = links.get("Log", "").rpartition("/tasks/")
-    found = {"Run": run, **links} if tasks else dict(links)
+    links = {**links_of_run(task.dag_id, task.run_id), "Log": task.log_url}
+    if task.dag_id == ROLLBACK:
+        return {**links, "Models": models_page()}
+    if page or task.task_id != "check_data":
+        links["Data Docs"] = _data_docs(task, page)
+    if task.task_id not in _WITHOUT_REPORT:
+        links["Report"] = page_of_run("report", task.dag_id, task.run_id)
+    return links
+
+
+def _data_docs(task: Any, page: str | None) -> str:
+    """The run's page in the Airflow UI, or on the site that DATA_DOCS_URL names."""
+    site = Variable.get("DATA_DOCS_URL", default=None)
+    if not site:
+        return page_of_run("data-docs/run", task.dag_id, task.run_id)
     parts = PurePath(page or "").parts[-_DEPTH:]
-    index = links.get("Data Docs", "")
-    if index and parts[:1] == (_VALIDATIONS,):
-        site = index.removesuffix("index.html").rstrip("/")
-        found["Data Docs"] = "/".join((site, *(quote(part) for part in parts)))
-    return found
+    if parts[:1] != (_VALIDATIONS,):
+        return str(site)
+    return "/".join((site.removesuffix("index.html").rstrip("/"), *map(quote, parts)))

@@ -13,7 +13,6 @@ from notifications.facts import Comparison, RegimeCount, Significance, TrainingF
 from notifications.message import Picture
 from notifications.messages import approval_awaited, deployed, not_deployed
 from pipeline.alerts import tell
-from pipeline.links import links_of_run
 from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -31,7 +30,7 @@ def notify_success(  # noqa: PLR0913, PLR0917 - all of them are facts about the 
     metrics = _metrics(settings, run_id)
     facts = _facts(report, trained, decision, metrics)
     word = deployed if decision["deploy"] else not_deployed
-    tell(word(facts, links_of_run(links, report["page"]), _pictures(metrics, decision)))
+    tell(word(facts, links, _pictures(metrics, decision)))
 
 
 def ask_for_approval(

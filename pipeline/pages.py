@@ -14,18 +14,18 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from pipeline import data_docs_pages
+from pipeline.dag_ids import TRAINING
 from pipeline.page_addresses import PREFIX, address
 from pipeline.page_response import html, notice
 from pipeline.settings import SettingError, read_models
 
-DAG_ID: Final = "regime_model_training"
 _NOT_LOGGED_IN: Final = "Invalid JWT token"
 """What Airflow says, with 403, of a login that another secret has signed."""
 
 
 def pages() -> FastAPI:
     """Makes the application."""
-    may_read = requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE, DAG_ID)
+    may_read = requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE, TRAINING)
     # Airflow guards nothing of a plugin's application, and FastAPI's own pages are public.
     app = FastAPI(dependencies=[Depends(may_read)], docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(HTTPException, _refused)
@@ -38,9 +38,9 @@ def pages() -> FastAPI:
     return app
 
 
-def data_docs_of_run(run_id: str = "", dag_id: str = DAG_ID) -> Response:
+def data_docs_of_run(run_id: str = "", dag_id: str = TRAINING) -> Response:
     """Leads to what the data gate said about a run."""
-    if dag_id != DAG_ID:
+    if dag_id != TRAINING:
         return _of_another_dag(dag_id)
     path = data_docs_pages.page_of_run(run_id)
     if path is None:
@@ -58,11 +58,11 @@ def data_docs(path: str) -> Response:
     return data_docs_pages.page(path or "index.html")
 
 
-def report(run_id: str = "", dag_id: str = DAG_ID) -> Response:
+def report(run_id: str = "", dag_id: str = TRAINING) -> Response:
     """Serves the report of a run's candidate."""
     from ml.registry import REPORT_PAGE_FILE, candidate_folder
 
-    if dag_id != DAG_ID:
+    if dag_id != TRAINING:
         return _of_another_dag(dag_id)
     page = read_models().read(f"{candidate_folder(run_id)}/{REPORT_PAGE_FILE}")
     if page is None:
@@ -84,7 +84,7 @@ def models() -> Response:
 
 def _of_another_dag(dag_id: str) -> Response:
     return notice(
-        "Nothing to show here", f"This page belongs to runs of {DAG_ID}; this one is of {dag_id}."
+        "Nothing to show here", f"This page belongs to runs of {TRAINING}; this one is of {dag_id}."
     )
 
 

@@ -22,6 +22,7 @@ TRAINED = {"test_accuracy": 0.7845, "train_samples": 3000}
 class _Run:
     """A task instance with the XComs of its run."""
 
+    dag_id, run_id, task_id = "regime_model_training", "r", "approve_deployment"
     log_url = "http://airflow/prefix/dags/d/runs/r/tasks/approve_deployment?try_number=1"
 
     def __init__(self, decision: Decision = BETTER) -> None:
@@ -114,5 +115,6 @@ def test_message_of_the_question_has_the_page_to_answer_on(monkeypatch) -> None:
     (message,) = told
     assert message.kind == "approval_awaited"
     page = "http://airflow/prefix/dags/d/runs/r/tasks/approve_deployment/required_actions"
-    assert message.links == (("Approve or reject", page),)
+    assert message.links[0] == ("Approve or reject", page)
+    assert [link.name for link in message.links[1:]] == ["Run", "Log", "Data Docs", "Report"]
     assert "candidate 78.75%, production 75.00%" in message.text

@@ -13,12 +13,10 @@ from expectations.run_record import RuleRecord
 from expectations.thresholds import Thresholds
 from ml.contract import REGIMES
 from ml.errors import ModelBroken
-from pipeline import failure
 from pipeline.failure import failure_message
-from pipeline.links import links_of_run
 from pipeline.settings import SettingError
 
-LOG = "http://airflow/base/dags/d/runs/r+1/tasks/check_data?try_number=1"
+LINKS = {"Log": "https://af.example/log", "Data Docs": "https://docs.example/page"}
 PAGE = "/srv/docs/validations/regimes/manual__2026-11-22T02:00:00+00:00/20261122T020000Z/ab-c.html"
 
 
@@ -36,8 +34,8 @@ def _rejected(page: str | None = PAGE) -> DataRejected:
     )
 
 
-def test_rejected_data_is_told_with_rules_rows_labels_picture_and_its_own_page() -> None:
-    message = failure_message("check_data", _rejected(), {"Log": LOG, "Data Docs": "https://docs/"})
+def test_rejected_data_is_told_with_rules_rows_labels_picture_and_links() -> None:
+    message = failure_message("check_data", _rejected(), LINKS)
     assert message.text.startswith(
         "❌ Regime Detection Model Training Failed\n\nTask: check_data\n"
         "Error: Insufficient data quality\nSamples: 219 (need 300+)\n\n"
@@ -47,12 +45,7 @@ def test_rejected_data_is_told_with_rules_rows_labels_picture_and_its_own_page()
     assert "• breakout: 4 (6 more needed)\n" in message.text
     row = "• adx: symbol BTC, timestamp 2026-11-20 07:00:00, adx -3.2"
     assert message.details.count(row) == 3
-    assert dict(message.links) == {
-        "Run": "http://airflow/base/dags/d/runs/r+1",
-        "Log": LOG,
-        "Data Docs": "https://docs/validations/regimes/manual__2026-11-22T02%3A00%3A00%2B00%3A00/"
-        "20261122T020000Z/ab-c.html",
-    }
+    assert dict(message.links) == LINKS
     (picture,) = message.pictures
     assert struct.unpack(">II", picture.content[16:24]) == (1000, 600)
 
@@ -96,12 +89,3 @@ def test_error_of_each_kind_has_its_remedy(error: BaseException, told: str, reme
     assert message.lead[0] == "Task: train_model"
     assert message.lead[1].startswith(f"Error: {told}")
     assert remedy in message.lead[3]
-
-
-def test_links_without_what_they_are_made_of_stay_as_they_are() -> None:
-    assert links_of_run({}, PAGE) == {}
-    assert links_of_run({"Log": "http://x/log"}, None) == {"Log": "http://x/log"}
-    index = {"Data Docs": "https://docs/index.html"}
-    assert links_of_run(index, "/elsewhere/page.html") == index
-    assert links_of_run(index, PAGE)["Data Docs"].startswith("https://docs/validations/regimes/")
-    assert failure.failure_message("t", KeyError(), {}).links == ()

@@ -52,7 +52,7 @@ def _decision(min_accuracy: float = 0.65) -> Mapping[str, Any]:
     return decide(EVIDENCE, PromotionThresholds(min_accuracy)).to_dict()
 
 
-def test_deployed_tells_significance_labels_picture_and_pages(
+def test_deployed_tells_significance_labels_picture_and_links(
     settings: Settings, told: list[Message]
 ) -> None:
     outcome.notify_success(settings, RUN, REPORT, TRAINED, _decision(), LINKS)
@@ -71,11 +71,7 @@ def test_deployed_tells_significance_labels_picture_and_pages(
     (picture,) = message.pictures
     assert picture.name == "confusion_matrix.png"
     assert picture.content.startswith(b"\x89PNG")
-    assert dict(message.links) == {
-        "Run": "https://af.example/runs/r",
-        "Log": LINKS["Log"],
-        "Data Docs": "https://docs.example/validations/regimes/run/time/page.html",
-    }
+    assert dict(message.links) == LINKS
 
 
 def test_not_deployed_has_the_picture_of_its_verdict(

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,13 @@ class Airflow:
 
     def trigger(self, dag_id: str, **conf: Any) -> str:
         """Starts a run and gives its id."""
-        body = {"logical_date": None, "conf": conf}
+        body = {"logical_date": datetime.now(UTC).isoformat(), "conf": conf}
         return str(self._ask("POST", f"dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def clear(self, dag_id: str, run_id: str) -> None:
+        """Runs the failed tasks of a run again."""
+        body = {"dry_run": False, "only_failed": True}
+        self._ask("POST", f"dags/{dag_id}/dagRuns/{run_id}/clear", body)
 
     def set_variable(self, key: str, value: str) -> None:
         """Sets an Airflow Variable in the database."""

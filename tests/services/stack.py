@@ -253,6 +253,17 @@ class Postgres:
         """Stops it, whatever is connected."""
         self._run("pg_ctl", "-D", self.stack.folder / "postgres", "-m", "immediate", "stop")
 
+    def dump(self) -> bytes:
+        """All that stands in the database, as text."""
+        given = self.stack.services["postgres"]["environment"]
+        file = self.stack.folder / "tmp" / "dump.sql"
+        self._run(
+            *("pg_dump", "-h", ADDRESSES["postgres"], "-U", given["POSTGRES_USER"]),
+            *("-f", file, given["POSTGRES_DB"]),
+            PGPASSWORD=given["POSTGRES_PASSWORD"],
+        )
+        return file.read_bytes()
+
     def _run(self, program: str, *arguments: str | Path, **environment: str) -> None:
         subprocess.run(
             [postgres_program(program), *arguments],

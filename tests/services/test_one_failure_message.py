@@ -19,13 +19,16 @@ from tests.services.server import REPOSITORY
 
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(900)]
 
-DAG, SHORT = "regime_model_training", "regime_model_training_short"
+DAG = "regime_model_training"
+SHORT, LATE = f"{DAG}_short", f"{DAG}_late"
+PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 SETTLED = 10
 """Seconds in which a second message would have come."""
 # By way of failing: what its one message says.
 TOLD = {
     "exception": "Task: train_model\nError: The training samples older than the cut",
     "exception again": "Task: train_model\nError: The training samples older than the cut",
+    "cleared and failed again": "Task: train_model\nError: The training samples older than the cut",
     "data rejected": "Error: Insufficient data quality\nSamples: 2000 (need 1000000+)",
     "task killed": "Task: train_model\nError: The task's process was killed",
     "run timed out": "was stopped",
@@ -35,7 +38,7 @@ TOLD = {
 
 @pytest.fixture
 def dags(tmp_path: Path) -> Path:
-    """The real DAG without retries, and another that may take half a minute only."""
+    """The real DAG without retries; one stopped in half a minute, one expected in a minute."""
     folder = tmp_path / "dags"
     folder.mkdir()
     text = (REPOSITORY / "dags" / f"{DAG}.py").read_text(encoding="utf-8")
@@ -47,6 +50,9 @@ def dags(tmp_path: Path) -> Path:
     limit = next(line for line in text.splitlines() if "dagrun_timeout" in line)
     short = text.replace(limit, "    dagrun_timeout=timedelta(seconds=30),").replace(DAG, SHORT)
     (folder / f"{SHORT}.py").write_text(short, encoding="utf-8")
+    late = text.replace("(EXPECTED_WITHIN)", "(timedelta(minutes=1))").replace(DAG, LATE)
+    assert late.count("minutes=1") == 1
+    (folder / f"{LATE}.py").write_text(late, encoding="utf-8")
     return folder
 
 
@@ -79,20 +85,21 @@ def test_every_way_of_failing_gives_one_message(
 ) -> None:
     home = embedded_home(tmp_path, monkeypatch, lambda: "")
     home.load(market)
+    home.models.mkdir(exist_ok=True)
     monkeypatch.setenv("AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT", "15")
     detection = "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL"
     monkeypatch.setenv(detection, "5")
     models = Folder(home.models)
     table = []
 
-    with running_airflow(tmp_path / "airflow", dags) as airflow:
-        for dag_id in (DAG, SHORT):
+    with running_airflow(tmp_path / "airflow", dags, PARTS) as airflow:
+        for dag_id in (DAG, SHORT, LATE):
             airflow.unpause(dag_id)
 
-        def fail(way: str, work: Callable[[], tuple[str, str]]) -> None:
+        def fail(way: str, work: Callable[[], tuple[str, str]]) -> str:
             before = len(chat)
             dag_id, run_id = work()
-            state, _ = airflow.finished(dag_id, run_id)
+            state = airflow.finished(dag_id, run_id)[0]
             noticed = time.monotonic()
             wait_until(lambda: len(chat) > before, f"the message of {way}", 30)
             seconds = time.monotonic() - noticed
@@ -102,19 +109,24 @@ def test_every_way_of_failing_gives_one_message(
             assert state == "failed"
             assert len(messages) == 1, messages
             assert TOLD[way] in messages[0], messages[0]
+            assert "Data Docs: " in messages[0]
+            return run_id
 
-        def triggered(dag_id: str, **conf: object) -> tuple[str, str]:
-            return dag_id, airflow.trigger(dag_id, **conf)
+        def triggered(**conf: object) -> tuple[str, str]:
+            return DAG, airflow.trigger(DAG, **conf)
 
         def killed(*, supervisor_too: bool) -> tuple[str, str]:
             with models.locked():
                 run_id = airflow.trigger(DAG)
                 pid = _running(airflow, DAG, run_id, "train_model")
-                victims = [_parent(pid), pid] if supervisor_too else [pid]
-                for victim in victims:
+                for victim in [_parent(pid), pid] if supervisor_too else [pid]:
                     os.kill(victim, signal.SIGKILL)
                 airflow.finished(DAG, run_id)
             return DAG, run_id
+
+        def cleared() -> tuple[str, str]:
+            airflow.clear(DAG, failed)
+            return DAG, failed
 
         def timed_out() -> tuple[str, str]:
             with models.locked():
@@ -122,16 +134,49 @@ def test_every_way_of_failing_gives_one_message(
                 airflow.finished(SHORT, run_id)
             return SHORT, run_id
 
-        home.models.mkdir(exist_ok=True)
-        fail("exception", lambda: triggered(DAG, embargo_hours=8000))
-        fail("exception again", lambda: triggered(DAG, embargo_hours=8000))
-        fail("data rejected", lambda: triggered(DAG, min_labeled_samples=1_000_000))
+        fail("exception", lambda: triggered(embargo_hours=8000))
+        failed = fail("exception again", lambda: triggered(embargo_hours=8000))
+        fail("cleared and failed again", cleared)
+        fail("data rejected", lambda: triggered(min_labeled_samples=1_000_000))
         fail("task killed", lambda: killed(supervisor_too=False))
         fail("run timed out", timed_out)
         fail("task and its supervisor killed", lambda: killed(supervisor_too=True))
 
+        table += _late(airflow, models, chat)
+
+    names = ["way of failing", "run", "messages", "seconds"]
     with capsys.disabled():
-        names = ["way of failing", "run", "messages", "seconds"]
         sys.stdout.write(f"\n{tabulate(table, names, 'simple')}\n")
-    assert len(chat) == len(TOLD)
+    assert sum(text.startswith("❌") for text in chat) == len(TOLD)
     shutil.rmtree(tmp_path / "airflow")
+
+
+def _late(airflow: Airflow, models: Folder, chat: list[str]) -> list[list[object]]:
+    """A run that is late tells so once and goes on; one that waits for a person does not."""
+    before = len(chat)
+    run_id = airflow.trigger(LATE, require_approval=True)
+    airflow.question(LATE, run_id, "approve_deployment")
+    said = f"{run_id} is late and waits for a person"
+    wait_until(lambda: _logged(airflow, said), "the deadline of the waiting run", 120)
+    airflow.answer(LATE, run_id, "approve_deployment", "Reject")
+    waiting, _ = airflow.finished(LATE, run_id)
+    wait_until(lambda: len(chat) > before + 1, "the message of its end", 30)
+    assert [text[0] for text in chat[before:]] == ["✋", "🎯"]
+
+    before = len(chat)
+    with models.locked():
+        run_id = airflow.trigger(LATE)
+        wait_until(lambda: len(chat) > before, "the message of a late run", 120)
+        time.sleep(SETTLED)
+    late = chat[before:]
+    assert len(late) == 1, late
+    assert late[0].startswith("⏰ Regime Detection Model Training Late\n\n🕐 Expected by: ")
+    assert "State: train_model running" in late[0]
+    state, _ = airflow.finished(LATE, run_id)
+    wait_until(lambda: len(chat) > before + 1, "the message of its end", 30)
+    assert (state, chat[-1].splitlines()[0][0]) == ("success", "🎯")
+    return [["late, then finished", state, 1, ""], ["late, waiting for a person", waiting, 0, ""]]
+
+
+def _logged(airflow: Airflow, words: str) -> bool:
+    return any(words in log.read_text("utf-8", "replace") for log in airflow.folder.rglob("*.log"))

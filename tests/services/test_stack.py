@@ -1,5 +1,6 @@
 """The compose stack from its image to a deployed model, every service run as a plain process."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -13,11 +14,25 @@ import pytest
 import requests
 
 from docker.make_env import fill_secrets
+from tests.dags.home import listening_chat
 from tests.services.server import REPOSITORY
 from tests.services.stack import ADDRESSES, Postgres, Stack, clickhouse_of, postgres_program
 
 API = f"http://{ADDRESSES['airflow-apiserver']}:8080"
 DAG = "regime_model_training"
+CHAT = {
+    "TELEGRAM_BOT_TOKEN": "8102938475:AAtelegram-s3cr3t-of-this-test-0123",
+    "TELEGRAM_ADMIN_CHAT_ID": "4711",
+    "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T0S3CR3T/B0S3CR3T/slacks3cr3tofthistest0123",
+}
+HEADER = "?+X-Key=apprise-s3cr3t-header"
+CHAT_SECRETS = [
+    b"telegram-s3cr3t",
+    b"slacks3cr3t",
+    b"T0S3CR3T",
+    b"apprise-s3cr3t-password",
+    b"apprise-s3cr3t-header",
+]
 STAYING = ("airflow-apiserver", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 
 
@@ -48,6 +63,18 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="module")
+def chat(api: requests.Session) -> Iterator[list[str]]:
+    """The messages at one channel; the two others are out of reach, as their hosts are here."""
+    with pytest.MonkeyPatch.context() as patched, listening_chat(patched) as messages:
+        listening = os.environ["AIRFLOW_VAR_APPRISE_URLS"]
+        login = "json://robot:apprise-s3cr3t-password@"
+        values = CHAT | {"APPRISE_URLS": listening.replace("json://", login) + HEADER}
+        for key, value in values.items():
+            _post(api, "variables", {"key": key, "value": value})
+        yield messages
+
+
+@pytest.fixture(scope="module")
 def api(stack: Stack) -> requests.Session:
     """The REST interface of the running stack, logged in as the person of `.env`."""
     assert stack.run("airflow-init").returncode == 0
@@ -60,6 +87,13 @@ def api(stack: Stack) -> requests.Session:
     session = requests.Session()
     session.headers["Authorization"] = f"Bearer {token}"
     return session
+
+
+def _post(api: requests.Session, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = api.post(f"{API}/api/v2/{path}", json=body, timeout=30)
+    answer.raise_for_status()
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 def _get(api: requests.Session, path: str) -> dict[str, Any]:
@@ -104,27 +138,39 @@ def test_visitor_without_login_gets_nothing(api: requests.Session) -> None:
 
 
 def test_triggered_run_deploys_a_model_through_the_scheduler(
-    stack: Stack, api: requests.Session
+    stack: Stack, api: requests.Session, chat: list[str]
 ) -> None:
     loaded = stack.run("sample-market")
     assert loaded.returncode == 0, loaded.stderr[-3000:]
     api.patch(f"{API}/api/v2/dags/{DAG}", json={"is_paused": False}, timeout=30)
-    asked = {"logical_date": None, "conf": {}}
-    run = api.post(f"{API}/api/v2/dags/{DAG}/dagRuns", json=asked, timeout=30).json()
-    state = _state_at_the_end(api, run["dag_run_id"])
+    state = _state_at_the_end(api)
     assert state == "success", stack.log_of("airflow-scheduler")[-5000:]
+    assert [text[0] for text in chat] == ["🎯"]
     model = stack.folder / "app/models/regime_detector.onnx"
     assert onnxruntime.InferenceSession(model).get_inputs()[0].name == "input"
     assert list((stack.folder / "app/data_docs/validations").rglob("*.html"))
 
 
-def test_no_secret_stands_in_a_log_or_a_page(stack: Stack, api: requests.Session) -> None:
+def test_no_secret_stands_in_a_log_a_page_or_the_database(
+    stack: Stack, api: requests.Session, chat: list[str]
+) -> None:
+    for name in CHAT:
+        api.delete(f"{API}/api/v2/variables/{name}", timeout=30)
+    assert _state_at_the_end(api, min_labeled_samples=1_000_000) == "failed"
+    assert [text[0] for text in chat] == ["🎯", "❌"]
     secrets = [
         value.encode()
         for name, value in stack.secrets.items()
         if name.endswith(("_PASSWORD", "_KEY", "_SECRET"))
     ]
     assert len(secrets) == 7
+    secrets += CHAT_SECRETS
+    shown = json.dumps(_get(api, "variables")).encode()
+    for name, text in (("database", Postgres(stack).dump()), ("variables", shown)):
+        assert b"APPRISE_URLS" in text
+        assert not [secret for secret in secrets if secret in text], name
+    logs = [file.read_bytes() for file in stack.folder.glob("opt/airflow/logs/**/*.log")]
+    assert any(b"NOT delivered to Telegram" in log for log in logs)
     for place in ("opt/airflow", "app/data_docs", "app/models"):
         for file in (stack.folder / place).rglob("*"):
             content = file.read_bytes() if file.is_file() else b""
@@ -133,10 +179,11 @@ def test_no_secret_stands_in_a_log_or_a_page(stack: Stack, api: requests.Session
         assert not [secret for secret in secrets if secret in log.read_bytes()], log
 
 
-def _state_at_the_end(api: requests.Session, run_id: str, timeout: float = 240) -> str:
-    end = time.monotonic() + timeout
+def _state_at_the_end(api: requests.Session, **conf: object) -> str:
+    run = _post(api, f"dags/{DAG}/dagRuns", {"logical_date": None, "conf": conf})
+    end = time.monotonic() + 400
     state = "queued"
     while state in {"queued", "running"} and time.monotonic() < end:
         time.sleep(2)
-        state = str(_get(api, f"dags/{DAG}/dagRuns/{run_id}")["state"])
+        state = str(_get(api, f"dags/{DAG}/dagRuns/{run['dag_run_id']}")["state"])
     return state
