@@ -9,6 +9,7 @@ from airflow.sdk import dag, task
 
 from pipeline.alerts import tell_of_failed_run, tell_of_failed_task
 from pipeline.backup_choice import CHOICE_WAIT, BackupChoice, rollback_form
+from pipeline.explained import explained
 from pipeline.links import links_of_task
 from pipeline.model_asset import MODEL
 from pipeline.retries import RETRIES
@@ -25,11 +26,11 @@ from pipeline.settings import read_settings
         "owner": "ml",
         "execution_timeout": timedelta(minutes=20),
         "on_failure_callback": tell_of_failed_task,
+        "show_return_value_in_logs": False,
     },
     on_failure_callback=tell_of_failed_run,
     params=rollback_form(),
     tags=["ml", "regime"],
-    doc_md=__doc__,
 )
 def regime_model_rollback():
     @task
@@ -61,4 +62,4 @@ def regime_model_rollback():
     notify_rollback(listed, roll_back(choice.output))
 
 
-regime_model_rollback()
+explained(regime_model_rollback())

@@ -9,6 +9,7 @@ from airflow.sdk import TriggerRule, dag, task
 
 from pipeline.alerts import tell_of_failed_run, tell_of_failed_task
 from pipeline.approval import APPROVAL_WAIT, ModelApproval, decision_of, require_approval
+from pipeline.explained import explained
 from pipeline.lateness import EXPECTED_WITHIN, expect_within
 from pipeline.links import links_of_task
 from pipeline.model_asset import MODEL
@@ -28,6 +29,7 @@ from pipeline.settings import THRESHOLDS, read_settings
         "owner": "ml",
         "execution_timeout": timedelta(hours=4),
         "on_failure_callback": tell_of_failed_task,
+        "show_return_value_in_logs": False,
     },
     on_failure_callback=tell_of_failed_run,
     params={
@@ -35,7 +37,6 @@ from pipeline.settings import THRESHOLDS, read_settings
         "require_approval": require_approval(),
     },
     tags=["ml", "regime"],
-    doc_md=__doc__,
 )
 def regime_model_training():
     @task
@@ -99,4 +100,4 @@ def regime_model_training():
     verdict >> skipped
 
 
-regime_model_training()
+explained(regime_model_training())

@@ -14,7 +14,11 @@ class DataRejected(Exception):
         self.report = report
 
     def __str__(self) -> str:
-        return f"Insufficient data quality\n{self.report.as_text()}"
+        rules = (
+            f"{r.rule}: expected {r.expected}, observed {r.observed}"
+            for r in self.report.failed_rules
+        )
+        return "\n".join(("Insufficient data quality", *rules))
 
 
 class GateNotRun(Exception):

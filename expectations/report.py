@@ -67,13 +67,9 @@ class GateReport:
         }
 
     def as_text(self) -> str:
-        """Renders the report as tables for the task's log."""
+        """Renders the verdict, the rules that do not hold and the classes as tables."""
         held = sum(rule.passed for rule in self.rules)
         failing = (*self.failed_rules, *self.warnings)
-        rules = [
-            (_MARKS[r.outcome], r.rule, r.expected, r.observed)
-            for r in (*failing, *(rule for rule in self.rules if rule.passed))
-        ]
         classes = [
             (c.regime, f"{c.samples:,}", f"{c.share:.1%}", f"{c.missing:,}", c.verdict)
             for c in self.classes
@@ -85,7 +81,7 @@ class GateReport:
                     f"Data gate: {self.verdict}. {self.samples:,} labelled samples in "
                     f"{self.table}, {held} of {len(self.rules)} rules hold."
                 ),
-                tabulate(rules, headers=("", "rule", "expected", "observed"), maxcolwidths=60),
+                *([_table(failing)] if failing else []),
                 *(["Rows to look at"] if to_look_at else []),
                 *to_look_at,
                 tabulate(
@@ -97,6 +93,15 @@ class GateReport:
                 f"Data Docs: {self.page or 'no page could be made'} {self.page_problem}".rstrip(),
             ]
         )
+
+    def rules_text(self) -> str:
+        """Renders every rule as a table, expected against observed."""
+        return _table(self.rules)
+
+
+def _table(rules: Sequence[RuleRecord]) -> str:
+    rows = [(_MARKS[r.outcome], r.rule, r.expected, r.observed) for r in rules]
+    return tabulate(rows, headers=("", "rule", "expected", "observed"), maxcolwidths=60)
 
 
 def _lines(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -158,7 +158,6 @@ def judge_candidate(
     }
     files = {METRICS_FILE: as_json(metrics), **report_files(metrics)}
     update_candidate(models_dir, run_id, files)
-    log.info("%s", text_report(metrics))
     return decision
 
 

@@ -50,8 +50,6 @@ class _ToBar(logging.Handler):
 def _listening(handler: logging.Handler) -> Iterator[None]:
     room = logging.getLogger("ml")
     level = room.level
-    # A whole report is logged as well; the command prints it itself.
-    handler.addFilter(lambda record: "\n" not in record.getMessage())
     room.addHandler(handler)
     room.setLevel(logging.INFO)
     try:

@@ -40,7 +40,11 @@ def paired_lines(pairs: Mapping[str, Any], names: tuple[str, str]) -> Iterator[s
 
 def _verdict(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield f"Regime detection model, candidate of run {metrics['run_id']}"
-    decision = metrics["decision"]
+    yield from verdict_lines(metrics["decision"])
+
+
+def verdict_lines(decision: Mapping[str, Any] | None) -> Iterator[str]:
+    """The decision with its reasons and notes, if there is one."""
     if decision is None:
         yield "Verdict: not judged yet"
         return

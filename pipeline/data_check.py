@@ -13,6 +13,7 @@ from expectations.thresholds import Thresholds
 from ml.contract import COLUMN_TYPES, FEATURES, POSITIVE, RANGES, REGIMES
 from ml.registry import read_production
 from pipeline.connection import clickhouse_engine
+from pipeline.log_groups import log_group
 from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
         )
         report = run_gate(engine, frozen, CONTRACT, thresholds, settings.data_docs_dir, reference)
         prune(engine, snapshot.database, protect=[str(metrics.get("snapshot_table"))])
+    with log_group(log, f"Every rule ({len(report.rules)})"):
+        log.info("%s", report.rules_text())
     log.info("%s", report.as_text())
     if not report.passed:
         raise DataRejected(report)

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 EXPECTED_WITHIN: Final = timedelta(hours=6)
 """How long a run takes at most when nothing is wrong, from the time it is for."""
+_ENDED: Final = frozenset({"success", "failed"})
 _AWAITING: Final = "awaiting_input"
 _SILENT: Final = frozenset({None, "success", "skipped"})
 """States of tasks that a late run does not wait for."""
@@ -39,7 +40,7 @@ def expect_within(limit: timedelta) -> DeadlineAlert:
 
 
 async def tell_of_late_run(context: Mapping[str, Any]) -> None:
-    """Sends the message, unless the run waits for a person, who has been told.
+    """Sends the message, unless the run has ended or waits for a person: that has been told.
 
     Args:
         context: Airflow's, with `dag_run` and `deadline` as dictionaries.
@@ -56,6 +57,8 @@ def _tell(context: Mapping[str, Any]) -> None:
     from pipeline.links import links_of_run
 
     dag_id, run_id = context["dag_run"]["dag_id"], context["dag_run"]["dag_run_id"]
+    if context["dag_run"]["state"] in _ENDED:  # Airflow keeps the deadline of a failed run
+        return
     states = RuntimeTaskInstance.get_task_states(dag_id=dag_id, run_ids=[run_id]).get(run_id, {})
     if _AWAITING in states.values():
         log.info("Run %s is late and waits for a person, who has been told.", run_id)

@@ -11,11 +11,14 @@ from ml.candidate import build_candidate, judge_candidate
 from ml.contract import FEATURES, REGIMES
 from ml.metrics import Provenance
 from ml.promotion import PromotionThresholds
-from ml.registry import write_candidate
+from ml.registry import read_candidate, write_candidate
+from ml.report import text_report, verdict_lines
 from ml.samples import Samples
 from ml.source import source_commit
 from ml.training import TrainingOptions
+from ml.wording import percent
 from pipeline.connection import clickhouse_engine
+from pipeline.log_groups import log_group
 from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -35,10 +38,19 @@ def train_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) ->
         trained_at=datetime.now(UTC),
         git_commit=source_commit(),
     )
-    candidate = build_candidate(
-        _read(frozen), TrainingOptions(), settings.holdout_fraction, settings.embargo, provenance
+    with log_group(log, "Training"):
+        candidate = build_candidate(
+            _read(frozen),
+            TrainingOptions(),
+            settings.holdout_fraction,
+            settings.embargo,
+            provenance,
+        )
+    log.info(
+        "Accuracy on the holdout, not judged yet: %s", percent(candidate.metrics["test_accuracy"])
     )
-    log.info("%s", candidate.report)
+    with log_group(log, "Report"):
+        log.info("%s", candidate.report)
     write_candidate(settings.models, run_id, candidate.files())
     told = ("test_accuracy", "train_accuracy", "cv_accuracy", "total_samples", "train_samples")
     return {"model_sha256": candidate.sha256} | {name: candidate.metrics[name] for name in told}
@@ -54,7 +66,11 @@ def validate_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any])
         settings.min_accuracy, settings.min_improvement, settings.max_p_value
     )
     samples = _read(Snapshot(**snapshot))
-    return judge_candidate(settings.models, run_id, samples, thresholds).to_dict()
+    decision = judge_candidate(settings.models, run_id, samples, thresholds).to_dict()
+    with log_group(log, "Report"):
+        log.info("%s", text_report(read_candidate(settings.models, run_id).metrics))
+    log.info("%s", "\n".join(verdict_lines(decision)))
+    return decision
 
 
 def _read(snapshot: Snapshot) -> Samples:

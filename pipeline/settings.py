@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,9 +35,19 @@ class SettingError(ValueError):
         )
 
 
+class Section(StrEnum):
+    """What a setting belongs to: a heading of the trigger form."""
+
+    DATA_GATE = "Data gate"
+    TRAINING = "Training and holdout"
+    PROMOTION_GATE = "Promotion gate"
+
+
 @dataclass(frozen=True)
 class Number:
-    """A numeric setting: its Variable's name, default, bounds, and its help in the trigger form."""
+    """A numeric setting: its section, Variable's name, default, bounds, and help for people."""
+
+    section: Section
 
     name: str
     default: float | None
@@ -68,10 +79,11 @@ class Number:
     def allowed(self) -> str:
         """The range in words."""
         kind = "a whole number" if self.whole else "a number"
-        return f"{kind} from {self.low:g} to {self.high:g} (default {self._default_text})"
+        return f"{kind} from {self.low:g} to {self.high:g} (default {self.default_text})"
 
     @property
-    def _default_text(self) -> str:
+    def default_text(self) -> str:
+        """The default as people read it."""
         return "none" if self.default is None else f"{self.default:g}"
 
     def param(self) -> Param:
@@ -80,27 +92,57 @@ class Number:
             None,
             type=["null", "integer" if self.whole else "number"],
             title=self.name,
-            description=f"{self.help} Empty: the Variable, or else {self._default_text}.",
+            description=f"{self.help} Empty: the Variable, or else {self.default_text}.",
             minimum=self.low,
             maximum=self.high,
-            section="Thresholds of this run",
+            section=str(self.section),
         )
 
+
+_GATE, _TRAINING, _PROMOTION = Section
 
 THRESHOLDS: Final = {
     number.name.lower(): number
     for number in (
-        Number("MIN_LABELED_SAMPLES", 300, 1, 1e12, True, "Fewest labelled samples."),
-        Number("MIN_CLASSES", 3, 2, 7, True, "Fewest different regimes."),
-        Number("MIN_SAMPLES_PER_CLASS", 10, 1, 1e12, True, "Fewest samples of a regime."),
-        Number("MIN_CLASS_SHARE", 0.01, 0, 1, False, "Smallest share of a regime."),
-        Number("MAX_CLASS_SHARE", 0.70, 0, 1, False, "Largest share of a regime."),
-        Number("MIN_ACCURACY", 0.65, 0, 1, False, "Lowest accuracy that may be deployed."),
-        Number("MIN_IMPROVEMENT", 0.0, 0, 1, False, "Beat production by more than this."),
-        Number("MAX_P_VALUE", None, 0, 1, False, "Largest chance that the difference is luck."),
-        Number("HOLDOUT_FRACTION", 0.2, 0.01, 0.9, False, "Newest share kept for the verdict."),
-        Number("EMBARGO_HOURS", 24, 0, 8760, False, "Gap between training and holdout."),
-        Number("MAX_LABEL_AGE_DAYS", None, 0, 3650, False, "Oldest that the newest label may be."),
+        Number(_GATE, "MIN_LABELED_SAMPLES", 300, 1, 1e12, True, "Fewest labelled samples."),
+        Number(_GATE, "MIN_CLASSES", 3, 2, 7, True, "Fewest different regimes."),
+        Number(_GATE, "MIN_SAMPLES_PER_CLASS", 10, 1, 1e12, True, "Fewest samples of a regime."),
+        Number(_GATE, "MIN_CLASS_SHARE", 0.01, 0, 1, False, "Smallest share of a regime."),
+        Number(_GATE, "MAX_CLASS_SHARE", 0.70, 0, 1, False, "Largest share of a regime."),
+        Number(
+            _GATE,
+            "MAX_LABEL_AGE_DAYS",
+            None,
+            0,
+            3650,
+            False,
+            "Oldest that the newest label may be.",
+        ),
+        Number(
+            _PROMOTION, "MIN_ACCURACY", 0.65, 0, 1, False, "Lowest accuracy that may be deployed."
+        ),
+        Number(
+            _PROMOTION, "MIN_IMPROVEMENT", 0.0, 0, 1, False, "Beat production by more than this."
+        ),
+        Number(
+            _PROMOTION,
+            "MAX_P_VALUE",
+            None,
+            0,
+            1,
+            False,
+            "Largest chance that the difference is luck.",
+        ),
+        Number(
+            _TRAINING,
+            "HOLDOUT_FRACTION",
+            0.2,
+            0.01,
+            0.9,
+            False,
+            "Newest share kept for the verdict.",
+        ),
+        Number(_TRAINING, "EMBARGO_HOURS", 24, 0, 8760, False, "Gap between training and holdout."),
     )
 }
 """The numeric settings by the name of their field in `Settings` and of their Param."""

@@ -161,3 +161,22 @@ def test_task_imports_only_what_it_uses(module: str, foreign: tuple[str, ...]) -
         f"print([name for name in {foreign!r} if name in sys.modules])"
     )
     assert _python(code).stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_dags_and_their_tasks_explain_themselves_and_no_text_is_left_over(dags: Any) -> None:
+    texts = {path.stem for path in Path("pipeline/explanations").glob("*.md")}
+    assert texts == {name for dag in dags.values() for name in (dag.dag_id, *dag.task_dict)}
+    for dag in dags.values():
+        assert all(text.strip() for text in (dag.doc_md, *(task.doc_md for task in dag.tasks)))
+        assert "{" not in "".join(task.doc_md for task in dag.tasks)
+        assert (dag.owner, sorted(dag.tags)) == ("ml", ["ml", "regime"])
+
+
+def test_trigger_form_has_a_section_for_each_gate_with_help_and_bounds(dag: Any) -> None:
+    fields = {name: dag.params.get_param(name) for name in dag.params}
+    sections = {field.schema["section"] for field in fields.values()}
+    assert sections == {"Data gate", "Training and holdout", "Promotion gate", "Approval"}
+    assert all(field.description and field.schema["title"] for field in fields.values())
+    accuracy = fields["min_accuracy"]
+    assert (accuracy.schema["minimum"], accuracy.schema["maximum"]) == (0, 1)
+    assert accuracy.description.endswith("Empty: the Variable, or else 0.65.")

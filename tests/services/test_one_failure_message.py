@@ -147,12 +147,14 @@ def test_every_way_of_failing_gives_one_message(
     names = ["way of failing", "run", "messages", "seconds"]
     with capsys.disabled():
         sys.stdout.write(f"\n{tabulate(table, names, 'simple')}\n")
-    assert sum(text.startswith("❌") for text in chat) == len(TOLD)
+    assert sum(text.startswith("❌") for text in chat) == len(TOLD) + 1
     shutil.rmtree(tmp_path / "airflow")
 
 
 def _late(airflow: Airflow, models: Folder, chat: list[str]) -> list[list[object]]:
     """A run that is late tells so once and goes on; one that waits for a person does not."""
+    failed, _ = airflow.finished(LATE, airflow.trigger(LATE, embargo_hours=8000))
+    wait_until(lambda: chat[-1].startswith("❌"), "the message of a failure in time", 30)
     before = len(chat)
     run_id = airflow.trigger(LATE, require_approval=True)
     airflow.question(LATE, run_id, "approve_deployment")
@@ -169,13 +171,17 @@ def _late(airflow: Airflow, models: Folder, chat: list[str]) -> list[list[object
         wait_until(lambda: len(chat) > before, "the message of a late run", 120)
         time.sleep(SETTLED)
     late = chat[before:]
-    assert len(late) == 1, late
+    assert len(late) == sum(text.startswith("⏰") for text in chat) == 1, chat
     assert late[0].startswith("⏰ Regime Detection Model Training Late\n\n🕐 Expected by: ")
     assert "State: train_model running" in late[0]
     state, _ = airflow.finished(LATE, run_id)
     wait_until(lambda: len(chat) > before + 1, "the message of its end", 30)
     assert (state, chat[-1].splitlines()[0][0]) == ("success", "🎯")
-    return [["late, then finished", state, 1, ""], ["late, waiting for a person", waiting, 0, ""]]
+    return [
+        ["late, then finished", state, 1, ""],
+        ["late, but waiting for a person", waiting, 0, ""],
+        ["failed before it was late", failed, 1, ""],
+    ]
 
 
 def _logged(airflow: Airflow, words: str) -> bool:
