@@ -28,7 +28,8 @@ def explained(dag: DAG) -> None:
         FileNotFoundError: if a text is missing.
     """
     dag.doc_md = _text(dag.dag_id)
-    for task in dag.tasks:
+    tasks: list[Any] = list(dag.tasks)
+    for task in tasks:
         section = _SECTIONS.get(task.task_id)
         table = "\n".join(_settings(section)) if section else ""
         task.doc_md = _text(task.task_id).replace(_SETTINGS, table)
