@@ -22,17 +22,14 @@ def explained(dag: DAG) -> None:
     """Puts the texts of `explanations/` on a DAG and its tasks, and buttons on those with a page.
 
     Args:
-        dag: each of whose tasks has a text of its name.
-
-    Raises:
-        FileNotFoundError: if a text is missing.
+        dag: what has no text of its name, such as a task of your own, keeps what it says of itself.
     """
-    dag.doc_md = _text(dag.dag_id)
+    dag.doc_md = _text(dag.dag_id) or dag.doc_md
     tasks: list[Any] = list(dag.tasks)
     for task in tasks:
         section = _SECTIONS.get(task.task_id)
         table = "\n".join(_settings(section)) if section else ""
-        task.doc_md = _text(task.task_id).replace(_SETTINGS, table)
+        task.doc_md = _text(task.task_id).replace(_SETTINGS, table) or task.doc_md
         if task.task_id in _LINKS:
             task.operator_extra_links = (_LINKS[task.task_id],)
 
@@ -70,7 +67,8 @@ _LINKS: Final = {
 
 
 def _text(name: str) -> str:
-    return (_TEXTS / f"{name}.md").read_text(encoding="utf-8")
+    file = _TEXTS / f"{name}.md"
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def _settings(section: Section) -> Iterator[str]:
