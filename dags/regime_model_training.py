@@ -23,7 +23,6 @@ from pipeline.settings import THRESHOLDS, read_settings
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=12) + APPROVAL_WAIT,
-    deadline=expect_within(EXPECTED_WITHIN),
     default_args={
         **RETRIES,
         "owner": "ml",
@@ -100,4 +99,4 @@ def regime_model_training():
     verdict >> skipped
 
 
-explained(regime_model_training())
+expect_within(EXPECTED_WITHIN, explained(regime_model_training()))

@@ -18,7 +18,7 @@ _SECTIONS: Final = {
 }
 
 
-def explained(dag: DAG) -> None:
+def explained(dag: DAG) -> DAG:
     """Puts the texts of `explanations/` on a DAG and its tasks, and buttons on those with a page.
 
     Args:
@@ -32,6 +32,7 @@ def explained(dag: DAG) -> None:
         task.doc_md = _text(task.task_id).replace(_SETTINGS, table) or task.doc_md
         if task.task_id in _LINKS:
             task.operator_extra_links = (_LINKS[task.task_id],)
+    return dag
 
 
 class PageLink(BaseOperatorLink):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 
 import numpy as np
 import onnxruntime
@@ -91,6 +92,13 @@ def test_first_run_deploys_and_tells(home, market, chat) -> None:
     pages = list(home.docs.rglob("*.html"))
     assert home.docs / "index.html" in pages
     assert any(run.run_id in page.parts for page in pages)
+    groups = re.findall(r"::group::(.+?)(?: {2,}|$)", run.log, re.MULTILINE)
+    ours = [name for name in groups if not name.endswith("Execute")]
+    assert ours == ["Every rule (62)", "Training", "Report", "Report"]
+    assert "Verdict: DEPLOY" in run.log
+    links = {"check_data": "data-docs/run?run_id=", "train_model": "report?run_id="}
+    for task, page in links.items():
+        assert any(page in str(run.xcoms[name]) for name in run.xcoms if name.startswith(task))
 
 
 def test_warning_of_the_data_gate_blocks_nothing_and_stands_in_the_message(
@@ -226,6 +234,7 @@ def test_rejected_data_fails_at_once_and_leaves_production(
     assert told in message
     assert "Data gate: Rejected" in run.log
     assert "labels missing" in run.log
+    assert "/regime-model/data-docs/run?run_id=" in str(run.xcoms["check_data link_data_docs"])
 
 
 @pytest.mark.parametrize(
