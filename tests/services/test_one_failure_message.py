@@ -50,7 +50,7 @@ def dags(tmp_path: Path) -> Path:
     limit = next(line for line in text.splitlines() if "dagrun_timeout" in line)
     short = text.replace(limit, "    dagrun_timeout=timedelta(seconds=30),").replace(DAG, SHORT)
     (folder / f"{SHORT}.py").write_text(short, encoding="utf-8")
-    late = text.replace("(EXPECTED_WITHIN)", "(timedelta(minutes=1))").replace(DAG, LATE)
+    late = text.replace("(EXPECTED_WITHIN,", "(timedelta(minutes=1),").replace(DAG, LATE)
     assert late.count("minutes=1") == 1
     (folder / f"{LATE}.py").write_text(late, encoding="utf-8")
     return folder
