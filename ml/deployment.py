@@ -23,10 +23,11 @@ from ml.registry import (
     Production,
     as_json,
     backup_names,
+    beyond_ten,
     open_store,
-    prune,
     read_candidate,
     read_production,
+    remove_folders,
     require_same,
     write_candidate_files,
 )
@@ -190,7 +191,7 @@ def _back_up(store: Store, current: Production | None, now: datetime) -> str | N
     for former in names:
         if former.endswith(current.sha256[:8]):
             store.remove_folder(f"backups/{former}")
-    prune(store, "backups", protected=f"backups/{name}")
+    remove_folders(store, beyond_ten(store, "backups", protected=f"backups/{name}"))
     return f"backups/{name}"
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from ml.charts import history_chart
+from ml.history import read_history
 from ml.html_page import render
 from ml.status import KeptModel, look_at_backups, look_at_production, metrics_of_runs
 from ml.storage import Store
@@ -50,7 +51,7 @@ def models_page(store: Store, now: datetime) -> bytes:
         OSError: if the models cannot be read.
     """
     production, backups = look_at_production(store), look_at_backups(store)
-    runs = _past_runs(production, backups, metrics_of_runs(store), now)
+    runs = _past_runs(production, backups, metrics_of_runs(store), read_history(store), now)
     oldest_first = [run.metrics for run in reversed(runs)]
     return render(
         "models_page.html.jinja",
@@ -71,11 +72,13 @@ def _past_runs(
     production: KeptModel | None,
     backups: Sequence[KeptModel],
     candidates: Sequence[Mapping[str, Any]],
+    remembered: Sequence[Mapping[str, Any]],
     now: datetime,
 ) -> list[PastRun]:
-    """Each run once, newest first; those whose candidate is gone, as far as a backup knows them."""
+    """Each run once, newest first; those whose candidate is gone, from the history or a backup."""
     live = production.sha256 if production else None
-    kept = [model.metrics for model in (*((production,) if production else ()), *backups)]
+    models = (*((production,) if production else ()), *backups)
+    kept = [*remembered, *(model.metrics for model in models)]
     known = {_key(metrics) for metrics in candidates}
     gone = {_key(metrics): metrics for metrics in kept if metrics and _key(metrics) not in known}
     runs = [_past_run(metrics, live, now, has_report=True) for metrics in candidates]

@@ -6,12 +6,13 @@ Nothing here trains or judges; production is only read. `ml.deployment` changes 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from ml.errors import ModelBroken
+from ml.history import remember
 from ml.object_store import ObjectStore
 from ml.storage import Folder, Store
 
@@ -64,6 +65,8 @@ class Production:
 def write_candidate(models_dir: ModelsDir, run_id: str, files: Mapping[str, bytes]) -> Candidate:
     """Keeps a run's candidate in place of an earlier attempt of the run; prunes the oldest.
 
+    What a pruned run came to stays in the history.
+
     Args:
         models_dir: MODELS_DIR.
         run_id: any text.
@@ -76,7 +79,9 @@ def write_candidate(models_dir: ModelsDir, run_id: str, files: Mapping[str, byte
     with store.locked():
         store.require_space(sum(map(len, files.values())))
         store.write_folder(folder, files)
-        prune(store, "candidates", protected=folder)
+        old = beyond_ten(store, "candidates", protected=folder)
+        remember(store, [parsed(store.read(f"{name}/{METRICS_FILE}")) or {} for name in old])
+        remove_folders(store, old)
     return read_candidate(store, run_id)
 
 
@@ -155,11 +160,16 @@ def backup_names(store: Store) -> tuple[str, ...]:
     return tuple(sorted(store.folders("backups")))
 
 
-def prune(store: Store, parent: str, protected: str) -> None:
-    """Removes all but the newest ten folders of a folder, and never the protected one."""
-    others = [name for name in store.folders(parent) if f"{parent}/{name}" != protected]
-    for name in others[: 1 - _KEPT]:
-        store.remove_folder(f"{parent}/{name}")
+def beyond_ten(store: Store, parent: str, protected: str) -> list[str]:
+    """Names all but the newest ten folders of a folder, oldest first; never the protected one."""
+    folders = [f"{parent}/{name}" for name in store.folders(parent)]
+    return [name for name in folders if name != protected][: 1 - _KEPT]
+
+
+def remove_folders(store: Store, names: Iterable[str]) -> None:
+    """Removes folders, one after the other."""
+    for name in names:
+        store.remove_folder(name)
 
 
 def require_same(name: str, expected: str, found: str) -> None:

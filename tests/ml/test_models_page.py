@@ -1,10 +1,12 @@
 """The page of all models, made of real folders."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from ml.history import remember
 from ml.models_page import models_page
 from ml.registry import as_json, write_candidate
 from ml.storage import Folder
@@ -76,3 +78,12 @@ def test_unreadable_and_hostile_metrics_break_nothing(tmp_path: Path) -> None:
         store.write(f"candidates/{name}/metrics.json", as_json(odd))
     page = _page(tmp_path)
     assert "<script" not in page and "No model in production" in page
+
+
+def test_run_of_the_history_stands_in_chart_and_table(kept: Path, tmp_path: Path) -> None:
+    shutil.copytree(kept, tmp_path / "models")
+    old = {"run_id": "run of last year", "trained_at": "2025-11-23T02:00:00+00:00"}
+    remember(Folder(tmp_path / "models"), [old | {"test_accuracy": 0.7125}])
+    page = _page(tmp_path / "models")
+    assert "run of last year" in page and "71.2%" in page
+    assert page.count('<circle class="dot') == _page(kept).count('<circle class="dot') + 2
