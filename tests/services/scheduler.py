@@ -53,6 +53,10 @@ class Airflow:
         body = {"dry_run": False, "only_failed": True}
         self._ask("POST", f"dags/{dag_id}/dagRuns/{run_id}/clear", body)
 
+    def set_slots(self, slots: int) -> None:
+        """Lets so many tasks run at once."""
+        self._ask("PATCH", "pools/default_pool?update_mask=slots", {"slots": slots})
+
     def set_variable(self, key: str, value: str) -> None:
         """Sets an Airflow Variable in the database."""
         self.session.delete(f"{self.address}/api/v2/variables/{key}", timeout=30)
