@@ -20,8 +20,7 @@ from tests.services.server import REPOSITORY
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(900)]
 
 DAG = "regime_model_training"
-SHORT, LATE = f"{DAG}_short", f"{DAG}_late"
-PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+SHORT = f"{DAG}_short"
 SETTLED = 10
 """Seconds in which a second message would have come."""
 # By way of failing: what its one message says.
@@ -38,7 +37,7 @@ TOLD = {
 
 @pytest.fixture
 def dags(tmp_path: Path) -> Path:
-    """The real DAG without retries; one stopped in half a minute, one expected in a minute."""
+    """The real DAG without retries, and another that is stopped in half a minute."""
     folder = tmp_path / "dags"
     folder.mkdir()
     text = (REPOSITORY / "dags" / f"{DAG}.py").read_text(encoding="utf-8")
@@ -50,9 +49,6 @@ def dags(tmp_path: Path) -> Path:
     limit = next(line for line in text.splitlines() if "dagrun_timeout" in line)
     short = text.replace(limit, "    dagrun_timeout=timedelta(seconds=30),").replace(DAG, SHORT)
     (folder / f"{SHORT}.py").write_text(short, encoding="utf-8")
-    late = text.replace("(EXPECTED_WITHIN,", "(timedelta(minutes=1),").replace(DAG, LATE)
-    assert late.count("minutes=1") == 1
-    (folder / f"{LATE}.py").write_text(late, encoding="utf-8")
     return folder
 
 
@@ -92,8 +88,8 @@ def test_every_way_of_failing_gives_one_message(
     models = Folder(home.models)
     table = []
 
-    with running_airflow(tmp_path / "airflow", dags, PARTS) as airflow:
-        for dag_id in (DAG, SHORT, LATE):
+    with running_airflow(tmp_path / "airflow", dags) as airflow:
+        for dag_id in (DAG, SHORT):
             airflow.unpause(dag_id)
 
         def fail(way: str, work: Callable[[], tuple[str, str]]) -> str:
@@ -142,46 +138,8 @@ def test_every_way_of_failing_gives_one_message(
         fail("run timed out", timed_out)
         fail("task and its supervisor killed", lambda: killed(supervisor_too=True))
 
-        table += _late(airflow, chat)
-
     names = ["way of failing", "run", "messages", "seconds"]
     with capsys.disabled():
         sys.stdout.write(f"\n{tabulate(table, names, 'simple')}\n")
-    assert sum(text.startswith("❌") for text in chat) == len(TOLD) + 1
+    assert sum(text.startswith("❌") for text in chat) == len(TOLD)
     shutil.rmtree(tmp_path / "airflow")
-
-
-def _late(airflow: Airflow, chat: list[str]) -> list[list[object]]:
-    """A run that is late tells so once and goes on; one that waits for a person does not."""
-    failed, _ = airflow.finished(LATE, airflow.trigger(LATE, embargo_hours=8000))
-    wait_until(lambda: chat[-1].startswith("❌"), "the message of a failure in time", 30)
-    before = len(chat)
-    run_id = airflow.trigger(LATE, require_approval=True)
-    airflow.question(LATE, run_id, "approve_deployment")
-    said = f"{run_id} is late and waits for a person"
-    wait_until(lambda: _logged(airflow, said), "the deadline of the waiting run", 120)
-    airflow.answer(LATE, run_id, "approve_deployment", "Reject")
-    waiting, _ = airflow.finished(LATE, run_id)
-    wait_until(lambda: len(chat) > before + 1, "the message of its end", 30)
-    assert [text[0] for text in chat[before:]] == ["✋", "🎯"]
-
-    before = len(chat)
-    airflow.set_slots(0)
-    run_id = airflow.trigger(LATE)
-    wait_until(lambda: len(chat) > before, "the message of a late run", 120)
-    assert chat[before].startswith("⏰ Regime Detection Model Training Late\n\n🕐 Expected by: ")
-    assert "State: check_data scheduled" in chat[before]
-    airflow.set_slots(16)
-    state, _ = airflow.finished(LATE, run_id)
-    time.sleep(SETTLED)
-    assert [text[0] for text in chat[before:]] == ["⏰", "🎯"]
-    assert sum(text.startswith("⏰") for text in chat) == 1
-    return [
-        ["late, then finished", state, 1, ""],
-        ["late, but waiting for a person", waiting, 0, ""],
-        ["failed before it was late", failed, 1, ""],
-    ]
-
-
-def _logged(airflow: Airflow, words: str) -> bool:
-    return any(words in log.read_text("utf-8", "replace") for log in airflow.folder.rglob("*.log"))
