@@ -1,4 +1,4 @@
-"""A run that is not finished in time tells so, once and only if nobody knows: in a running Airflow."""
+"""A run not finished in time tells so, once and only if nobody knows: in a running Airflow."""
 
 import shutil
 import time
