@@ -13,8 +13,9 @@ import pytest
 import requests
 
 from docker.make_env import fill_secrets
+from tests.services.postgres import Postgres, postgres_program
 from tests.services.server import REPOSITORY
-from tests.services.stack import ADDRESSES, Postgres, Stack, clickhouse_of, postgres_program
+from tests.services.stack import ADDRESSES, Stack, clickhouse_of
 
 API = f"http://{ADDRESSES['airflow-apiserver']}:8080"
 DAG = "regime_model_training"
@@ -34,7 +35,9 @@ def stack() -> Iterator[Stack]:
     (folder / ".env").write_text(fill_secrets(example), encoding="utf-8")
     stack = Stack(folder, "nobody" if os.getuid() == 0 else None)
     stack.build_image()
-    postgres, clickhouse = Postgres(stack), None
+    given = stack.services["postgres"]["environment"]
+    postgres = Postgres(stack.make_folder("db"), given, stack.user, ADDRESSES["postgres"])
+    clickhouse = None
     try:
         postgres.start()
         clickhouse = clickhouse_of(stack)
@@ -124,7 +127,7 @@ def test_no_secret_stands_in_a_log_or_a_page(stack: Stack, api: requests.Session
         for name, value in stack.secrets.items()
         if name.endswith(("_PASSWORD", "_KEY", "_SECRET"))
     ]
-    assert len(secrets) == 7
+    assert len(secrets) == 8
     for place in ("opt/airflow", "app/data_docs", "app/models"):
         for file in (stack.folder / place).rglob("*"):
             content = file.read_bytes() if file.is_file() else b""
