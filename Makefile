@@ -77,7 +77,7 @@ up:
 
 down:
 	$(if $(COMPOSE),,$(error $(NO_COMPOSE)))
-	$(COMPOSE) --profile demo down
+	$(COMPOSE) --profile demo --profile celery down
 
 lock:
 	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest requirements.in -o requirements.txt

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from clickhouse.engine import quoted, where
 from clickhouse.errors import ClickHouseRefused, SnapshotChanged
+from clickhouse.shards import WHOLE, require_versions_together
 
 SOURCE_TABLE = "regime_features"
 _PREFIX = "regime_snapshot_"
@@ -71,11 +72,13 @@ def freeze(  # noqa: PLR0913
         database: database of the snapshot; None means the connection's own.
 
     Raises:
-        ClickHouseRefused: if the table, a column or a right is missing.
+        ClickHouseRefused: if the table, a column or a right is missing, or if versions of a row
+            lie on different shards of a `Distributed` table.
     """
     kept = ("symbol", "timestamp", *columns, label)
     with engine.connect() as connection:
         _require_columns(connection, source, kept)
+        require_versions_together(connection, source)
         database = database or connection.execute(text("SELECT currentDatabase()")).scalar_one()
         table = table_name(run_id)
         comment = json.dumps({"run_id": run_id, "frozen_at": datetime.now(UTC).isoformat()})
@@ -84,7 +87,7 @@ def freeze(  # noqa: PLR0913
                 f"CREATE OR REPLACE TABLE {quoted(database)}.{quoted(table)} "
                 "ENGINE = MergeTree ORDER BY (timestamp, symbol) COMMENT :comment AS "
                 f"SELECT {', '.join(map(quoted, kept))} FROM {quoted(source)} FINAL "
-                f"WHERE {quoted(label)} != ''"
+                f"WHERE {quoted(label)} != '' SETTINGS {WHOLE}"
             ),
             {"comment": comment},
         )

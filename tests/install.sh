@@ -9,6 +9,7 @@ have npm || missing+=(npm)
 have docker-compose || missing+=(docker-compose)
 have chromium || missing+=(chromium)
 have openssl || missing+=(openssl)
+have redis-server || missing+=(redis-server)
 have initdb || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)
 python3 -c "import venv, ensurepip" 2>/dev/null || missing+=(python3-venv)
 

@@ -68,7 +68,7 @@ def test_file_follows_the_compose_specification() -> None:
 
 
 def test_file_is_complete_with_the_written_env(env_file: Path) -> None:
-    resolved = _config(env_file, "--profile", "demo")
+    resolved = _config(env_file, "--profile", "demo", "--profile", "celery")
     assert resolved.returncode == 0, resolved.stderr
     init = yaml.safe_load(resolved.stdout)["services"]["airflow-init"]["environment"]
     connection = json.loads(init["INIT_CONN_CLICKHOUSE_DEFAULT"])
@@ -123,7 +123,7 @@ def test_every_port_is_on_loopback() -> None:
 
 def test_images_are_pinned() -> None:
     foreign = {given["image"] for given in SERVICES.values() if "build" not in given}
-    assert len(foreign) == 2
+    assert len(foreign) == 3
     assert all(re.search(r":\d+\.\d+", image) for image in foreign)
     assert re.search(r"uv==\d+\.\d+\.\d+", DOCKERFILE)
 
@@ -165,6 +165,37 @@ def test_variables_name_the_volumes_and_the_database_of_the_readme() -> None:
         assert f"`{word}`" in section, word
     for service in re.findall(r"docker-compose (?:exec(?: -T)?|logs) (\S+)", section):
         assert service.rstrip("`") in SERVICES
+
+
+def test_workers_and_redis_are_there_only_with_their_profile(env_file: Path) -> None:
+    assert {name for name, given in SERVICES.items() if given.get("profiles") == ["celery"]} == {
+        *("redis", "airflow-worker")
+    }
+    with env_file.open("a", encoding="utf-8") as settings:
+        settings.write("COMPOSE_PROFILES=celery\nAIRFLOW_EXECUTOR=CeleryExecutor\n")
+    celery = yaml.safe_load(_config(env_file, "--profile", "celery").stdout)["services"]
+    executors = {
+        name: given["environment"]["AIRFLOW__CORE__EXECUTOR"]
+        for name, given in celery.items()
+        if name.startswith("airflow")
+    }
+    assert set(executors.values()) == {"CeleryExecutor"}
+    worker = celery["airflow-worker"]
+    # What can be scaled has no name, no port and the folders of the scheduler.
+    assert not {"container_name", "ports"} & set(worker)
+    assert worker["volumes"] == celery["airflow-scheduler"]["volumes"]
+    password = celery["redis"]["environment"]["REDISCLI_AUTH"]
+    broker = worker["environment"]["AIRFLOW__CELERY__BROKER_URL"]
+    assert broker == f"redis://:{password}@redis:6379/0"
+    assert password in celery["redis"]["command"]
+
+
+def test_redis_gives_a_message_out_again_only_after_any_task_has_ended() -> None:
+    dag = (REPOSITORY / "dags/regime_model_training.py").read_text(encoding="utf-8")
+    (hours,) = re.findall(r'"execution_timeout": timedelta\(hours=(\d+)\)', dag)
+    given = FILE["x-airflow-environment"]
+    visible = given["AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT"]
+    assert int(visible) > int(hours) * 3600
 
 
 def test_new_volumes_belong_to_the_user_of_the_image() -> None:
@@ -216,7 +247,8 @@ def test_services_are_watched_restarted_limited_and_unprivileged() -> None:
 
 def test_stack_fits_a_machine_of_8_gigabytes() -> None:
     units = {"M": 1, "G": 1024}
-    limits = [given["deploy"]["resources"]["limits"]["memory"] for given in STAYING.values()]
+    usual = [given for given in STAYING.values() if "profiles" not in given]
+    limits = [given["deploy"]["resources"]["limits"]["memory"] for given in usual]
     assert sum(int(limit[:-1]) * units[limit[-1]] for limit in limits) <= 8 * 1024
 
 
@@ -233,7 +265,7 @@ def test_written_secrets_are_random_private_and_kept(env_file: Path) -> None:
     values = dict(re.findall(r"^(\w+)=(.*)$", first, re.MULTILINE))
     secrets = {name: values[name] for name in SECRETS}
     assert stat.S_IMODE(env_file.stat().st_mode) == 0o600
-    assert len(set(secrets.values())) == len(SECRETS) == 7
+    assert len(set(secrets.values())) == len(SECRETS) == 8
     assert len(base64.urlsafe_b64decode(secrets.pop("AIRFLOW_FERNET_KEY"))) == 32
     assert all(re.fullmatch(r"[0-9a-f]{64}", secret) for secret in secrets.values())
     assert {**values, **dict.fromkeys(SECRETS, "")} == LISTED

@@ -32,7 +32,7 @@ _BASE_USERS = """<clickhouse>
     <quotas><default/></quotas>
     <users><default><password/><profile>default</profile><quota>default</quota></default></users>
 </clickhouse>"""
-_CONFIG = "<clickhouse><users_config>{users}</users_config></clickhouse>"
+_CONFIG = "<clickhouse><users_config>{users}</users_config>{further}</clickhouse>"
 
 
 def library() -> Path:
@@ -75,7 +75,8 @@ class Server:
     """A server process with its own folder, the users of the compose stack, and two ports.
 
     The login failures of a native client and a bare connect-and-close abort this build of the
-    server; a test that makes them starts a server of its own.
+    server; a test that makes them starts a server of its own. `further` is more of its
+    configuration, in XML.
     """
 
     folder: Path
@@ -83,6 +84,7 @@ class Server:
     http_port: int = field(default_factory=free_port)
     host: str = "127.0.0.1"
     passwords: Mapping[str, str] = field(default_factory=lambda: PASSWORDS)
+    further: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Server":
@@ -92,7 +94,8 @@ class Server:
         users.write_text(_BASE_USERS, encoding="utf-8")
         shutil.copy(REPOSITORY / "docker/clickhouse/users.xml", self.folder / "users.d")
         config = self.folder / "config.xml"
-        config.write_text(_CONFIG.format(users=users), encoding="utf-8")
+        text = _CONFIG.format(users=users, further=self.further)
+        config.write_text(text, encoding="utf-8")
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [

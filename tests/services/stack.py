@@ -224,66 +224,6 @@ def dockerfile_steps() -> list[str]:
     return [step for step in lines.replace("\\\n", "").splitlines() if step]
 
 
-@dataclass
-class Postgres:
-    """A PostgreSQL server as its image makes one from POSTGRES_USER, _DB and _PASSWORD."""
-
-    stack: Stack
-
-    def start(self) -> None:
-        """Initialises an empty folder and serves on the usual port."""
-        stack, given = self.stack, self.stack.services["postgres"]["environment"]
-        password = stack.folder / "tmp" / "password"
-        password.write_text(given["POSTGRES_PASSWORD"], encoding="utf-8")
-        if stack.user:
-            shutil.chown(password, stack.user)
-        data = stack.folder / "postgres"
-        owner = given["POSTGRES_USER"]
-        self._run("initdb", "-D", data, "-U", owner, f"--pwfile={password}", "-A", "scram-sha-256")
-        address = ADDRESSES["postgres"]
-        options = f"-c listen_addresses={address} -c unix_socket_directories={stack.folder}/tmp"
-        log = stack.folder / "postgres.log"
-        self._run("pg_ctl", "-D", data, "-w", "-l", log, "-o", options, "start")
-        self._run(
-            *("createdb", "-h", address, "-U", owner, given["POSTGRES_DB"]),
-            PGPASSWORD=given["POSTGRES_PASSWORD"],
-        )
-
-    def stop(self) -> None:
-        """Stops it, whatever is connected."""
-        self._run("pg_ctl", "-D", self.stack.folder / "postgres", "-m", "immediate", "stop")
-
-    def dump(self) -> bytes:
-        """All that stands in the database, as text."""
-        given = self.stack.services["postgres"]["environment"]
-        file = self.stack.folder / "tmp" / "dump.sql"
-        self._run(
-            *("pg_dump", "-h", ADDRESSES["postgres"], "-U", given["POSTGRES_USER"]),
-            *("-f", file, given["POSTGRES_DB"]),
-            PGPASSWORD=given["POSTGRES_PASSWORD"],
-        )
-        return file.read_bytes()
-
-    def _run(self, program: str, *arguments: str | Path, **environment: str) -> None:
-        subprocess.run(
-            [postgres_program(program), *arguments],
-            cwd=self.stack.folder,
-            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", **environment},
-            user=self.stack.user,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-
-
-def postgres_program(name: str) -> str:
-    """Finds a program of PostgreSQL, which Debian keeps off the PATH."""
-    places = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
-    found = shutil.which(name, path=os.pathsep.join([*map(str, places), os.environ["PATH"]]))
-    if found is None:
-        pytest.skip(f"{name} is missing: apt-get install postgresql")
-    return found
-
-
 def clickhouse_of(stack: Stack) -> Server:
     """The ClickHouse server of the stack: its users, and its scripts run by `default`."""
     given = stack.services["clickhouse"]["environment"]
