@@ -15,5 +15,13 @@ def address(page: str) -> str:
     Args:
         page: what follows the prefix, such as `data-docs/`.
     """
-    base = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
-    return f"{base}{PREFIX}/{page}"
+    return f"{_base()}{PREFIX}/{page}"
+
+
+def dag_address(dag_id: str) -> str:
+    """The address of a DAG in the UI, where it can be triggered."""
+    return f"{_base()}/dags/{dag_id}"
+
+
+def _base() -> str:
+    return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
