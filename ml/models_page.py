@@ -10,7 +10,9 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from ml.balance_chart import balance_chart, balances
 from ml.charts import history_chart
+from ml.contract import REGIMES
 from ml.history import read_history
 from ml.html_page import render
 from ml.status import KeptModel, look_at_backups, look_at_production, metrics_of_runs
@@ -40,12 +42,13 @@ class PastRun:
     in_production: bool
 
 
-def models_page(store: Store, now: datetime) -> bytes:
+def models_page(store: Store, now: datetime, rollback: str | None = None) -> bytes:
     """Renders the page; links lead to `report?run_id=…` beside it.
 
     Args:
         store: the models.
         now: with a time zone, for ages.
+        rollback: address at which this reader can start a rollback; None if they may not.
 
     Raises:
         OSError: if the models cannot be read.
@@ -53,6 +56,7 @@ def models_page(store: Store, now: datetime) -> bytes:
     production, backups = look_at_production(store), look_at_backups(store)
     runs = _past_runs(production, backups, metrics_of_runs(store), read_history(store), now)
     oldest_first = [run.metrics for run in reversed(runs)]
+    labels = balances(oldest_first)
     return render(
         "models_page.html.jinja",
         _SHEETS,
@@ -64,6 +68,11 @@ def models_page(store: Store, now: datetime) -> bytes:
         runs=runs,
         chart=history_chart(oldest_first, 1040, 320),
         small_chart=history_chart(oldest_first, 440, 300),
+        regimes=REGIMES,
+        labels=labels[::-1],
+        balance=balance_chart(labels, 1040, 300),
+        small_balance=balance_chart(labels, 440, 300),
+        rollback=rollback,
         age=lambda moment: age(moment, now),
     )
 

@@ -18,6 +18,11 @@ def address(page: str) -> str:
     return f"{urlsplit(_base()).path}{PREFIX}/{page}"
 
 
+def dag_address(dag_id: str) -> str:
+    """The address of a DAG in the UI, where it can be triggered, below that path."""
+    return f"{urlsplit(_base()).path}/dags/{quote(dag_id)}"
+
+
 def models_page() -> str:
     """The whole address of the page of all models."""
     return f"{_base()}{PREFIX}/models"

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.core_api.security import requires_access_dag
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from pipeline import data_docs_pages
-from pipeline.dag_ids import TRAINING
-from pipeline.page_addresses import PREFIX, address
+from pipeline.dag_ids import ROLLBACK, TRAINING
+from pipeline.page_addresses import PREFIX, address, dag_address
 from pipeline.page_response import html, notice
 from pipeline.settings import SettingError, read_models
 
@@ -75,11 +75,20 @@ def report(run_id: str = "", dag_id: str = TRAINING) -> Response:
     return html(page)
 
 
-def models() -> Response:
+def models(request: Request, user: GetUserDep) -> Response:
     """Shows production, its backups and what every run came to."""
     from ml.models_page import models_page
 
-    return html(models_page(read_models(), datetime.now(UTC)))
+    rollback = dag_address(ROLLBACK) if _may_go_back(request, user) else None
+    return html(models_page(read_models(), datetime.now(UTC), rollback))
+
+
+def _may_go_back(request: Request, user: GetUserDep) -> bool:
+    try:
+        requires_access_dag("POST", DagAccessEntity.RUN, ROLLBACK)(request, user)
+    except HTTPException:
+        return False
+    return True
 
 
 def _of_another_dag(dag_id: str) -> Response:

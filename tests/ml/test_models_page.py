@@ -1,11 +1,14 @@
 """The page of all models, made of real folders."""
 
+import json
+import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from ml.balance_chart import balance_chart, balances
 from ml.history import remember
 from ml.models_page import models_page
 from ml.registry import as_json, write_candidate
@@ -46,7 +49,47 @@ def test_production_its_digest_every_run_and_the_backup_stand_there(kept: Path) 
         page.count('<circle class="dot candidate"') + page.count('<circle class="dot neutral"')
         == 2 * 3
     )
-    assert "trigger <strong>regime_model_rollback</strong>" in page and ">sound<" in page
+    assert ">sound<" in page
+
+
+def test_class_balance_of_each_run_is_drawn_and_stands_in_a_table(kept: Path) -> None:
+    page = _page(kept)
+    bars = re.findall(r'<path class="(regime-\d)" d="(M[^"]+)"', page)
+    drawn = {name: path.count("z") for name, path in bars if "h1v1" not in path}
+    assert drawn == {"regime-0": 3, "regime-1": 3, "regime-2": 3}
+    metrics = json.loads((kept / "regime_detector_metrics.json").read_bytes())
+    counts = metrics["class_counts"]
+    assert f"<td>{counts['range'] / sum(counts.values()):.1%}</td>" in page
+
+
+def test_bars_of_a_run_are_as_high_as_its_shares() -> None:
+    runs = [
+        {"run_id": "a", "trained_at": "2026-11-08T02:00:00+00:00", "class_counts": counts}
+        for counts in ({"trend_up": 1, "volatile": 3}, {"trend_up": 2, "nonsense": 9}, {}, None, 7)
+    ]
+    known = balances(runs)
+    assert [run.samples for run in known] == [4, 2]
+    chart = balance_chart(known, 1040, 300)
+    assert chart is not None and balance_chart(known[:1], 1040, 300) is None
+    heights = {layer.name: re.findall(r"v([\d.]+)h", layer.path) for layer in chart.layers}
+    assert [float(height) for height in heights["trend_up"]] == pytest.approx([63.5, 254])
+    assert [float(height) for height in heights["volatile"]] == pytest.approx([190.5])
+    assert heights["range"] == []
+
+
+def test_way_back_is_linked_for_those_who_may_and_for_sound_backups_only(kept: Path) -> None:
+    link = '<a href="/dags/back">Go back to this model…</a>'
+    allowed = models_page(Folder(kept), NOW, "/dags/back").decode()
+    assert (allowed.count(link), _page(kept).count("Go back to this model")) == (1, 0)
+    (backup,) = (kept / "backups").iterdir()
+    assert f'<span class="pick">{backup.name}</span>' in allowed
+    model = backup / "regime_detector.onnx"
+    content = model.read_bytes()
+    model.write_bytes(content + b"x")
+    try:
+        assert link not in models_page(Folder(kept), NOW, "/dags/back").decode()
+    finally:
+        model.write_bytes(content)
 
 
 def test_run_whose_candidate_is_pruned_stays_without_a_link(kept: Path, tmp_path: Path) -> None:
