@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 
 from clickhouse.engine import in_one_shape, quoted
 from clickhouse.snapshot import Snapshot
+from clickhouse.thinning import Thinning, thinned
 
 _BYTES_AT_ONCE = 16 * 1024 * 1024
 
@@ -31,15 +32,17 @@ class SampleColumns(TypedDict):
     symbols: NDArray[np.object_]
 
 
-def read_samples(
+def read_samples(  # noqa: PLR0913
     engine: Engine,
     snapshot: Snapshot,
     features: Sequence[str],
     regimes: Sequence[str],
     *,
     label: str = "regime_label",
+    since: np.datetime64 | None = None,
+    thinning: Thinning | None = None,
 ) -> SampleColumns:
-    """Reads a snapshot, oldest sample first.
+    """Reads a snapshot or a part of it, oldest sample first.
 
     Args:
         engine: an engine on the server that holds the snapshot.
@@ -47,6 +50,8 @@ def read_samples(
         features: feature columns, in the order of the result's columns.
         regimes: known labels; a row with another label is left out (the gate refuses those).
         label: the label's column.
+        since: rows from this moment on; None for all.
+        thinning: which of the older rows stay; None for all.
 
     Raises:
         ClickHouseUnavailable: if the answer breaks off; rows are never missing silently.
@@ -59,8 +64,13 @@ def read_samples(
             text(f"SELECT DISTINCT toString(symbol) AS s FROM {table} ORDER BY s")
         ).scalars()
         symbols = np.array(list(names), dtype=object)
-        where_known = f"WHERE {quoted(label)} IN ({known})"
-        rows = connection.execute(text(f"SELECT count() FROM {table} {where_known}")).scalar_one()
+        where = [f"{quoted(label)} IN ({known})"]
+        if since is not None:
+            where.append(f"toUInt32(timestamp) >= {since.astype('datetime64[s]').astype(int)}")
+        if thinning is not None:
+            where.append(thinned(connection, snapshot, regimes, label, thinning))
+        wanted = f"WHERE {' AND '.join(where)}"
+        rows = connection.execute(text(f"SELECT count() FROM {table} {wanted}")).scalar_one()
     columns = [
         "toUInt32(timestamp)",
         f"toUInt16(indexOf({_literal(symbols)}, toString(symbol)) - 1)",
@@ -68,7 +78,7 @@ def read_samples(
         *(f"toFloat32({quoted(feature)})" for feature in features),
     ]
     selected = ", ".join(f"{sql} AS c{index}" for index, sql in enumerate(columns))
-    query = f"SELECT {selected} FROM {table} {where_known} ORDER BY timestamp, symbol"
+    query = f"SELECT {selected} FROM {table} {wanted} ORDER BY timestamp, symbol"
     try:
         return _fill(_blocks(engine, query, len(features)), int(rows), len(features), symbols)
     except Exception as error:

@@ -14,7 +14,8 @@ from pipeline.lateness import EXPECTED_WITHIN, expect_within
 from pipeline.links import links_of_task
 from pipeline.model_asset import MODEL
 from pipeline.retries import RETRIES
-from pipeline.settings import THRESHOLDS, read_settings
+from pipeline.settings import read_settings
+from pipeline.thresholds import THRESHOLDS
 
 
 @dag(

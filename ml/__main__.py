@@ -14,11 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from clickhouse.engine import error_line, opened
 from clickhouse.errors import ClickHouseRefused, SnapshotChanged
-from clickhouse.reading import read_samples
 from clickhouse.snapshot import Snapshot, find_snapshot
 from ml.arguments import parser, recipe_of, require_consistent, split_of, thresholds_of
 from ml.candidate import BuiltCandidate, build_candidate, judge_candidate
-from ml.contract import FEATURES, REGIMES
 from ml.deployment import roll_back
 from ml.metrics import Provenance
 from ml.progress import shown_progress
@@ -29,6 +27,7 @@ from ml.samples import Samples
 from ml.source import source_commit
 from ml.status import read_status, status_text
 from ml.versus import compare_models, find_model, versus_text
+from pipeline.training_rows import read_training_rows
 
 _YES: Final = 0
 _NO: Final = 1
@@ -67,7 +66,7 @@ def _train(given: argparse.Namespace) -> int:
     recipe = recipe_of(given)
     run_id = given.run_id or f"cli__{datetime.now(UTC).isoformat(timespec='seconds')}"
     with shown_progress(sys.stderr):
-        snapshot, samples = _read(given, recipe)
+        snapshot, samples = _read(given, recipe, to_train=True)
         built = _build(recipe, run_id, snapshot, samples)
         agreed = agreements(given.models_dir, built.metrics, recipe.sha256)
         write_candidate(given.models_dir, run_id, built.files())
@@ -82,7 +81,7 @@ def _train(given: argparse.Namespace) -> int:
 def _compare(given: argparse.Namespace) -> int:
     models = [(name, find_model(given.models_dir, name)) for name in (given.a, given.b)]
     with shown_progress(sys.stderr):
-        _, samples = _read(given, Recipe(given.snapshot))
+        _, samples = _read(given, Recipe(given.snapshot), to_train=False)
         log.info("Scoring both models")
         versus = compare_models(models, samples, *split_of(given), thresholds_of(given))
     print(versus_text(versus))
@@ -107,13 +106,16 @@ def _rollback(given: argparse.Namespace) -> int:
     return _YES
 
 
-def _read(given: argparse.Namespace, recipe: Recipe) -> tuple[Snapshot, Samples]:
+def _read(given: argparse.Namespace, recipe: Recipe, *, to_train: bool) -> tuple[Snapshot, Samples]:
     log.info("Reading %s", recipe.snapshot)
     with open_clickhouse(given.url) as engine:
         snapshot = find_snapshot(engine, recipe.snapshot)
         if recipe.fingerprint not in (None, snapshot.fingerprint):
             raise SnapshotChanged(snapshot.name, str(recipe.fingerprint), snapshot.fingerprint)
-        samples = Samples(**read_samples(engine, snapshot, FEATURES, REGIMES))
+        most = recipe.options.max_train_rows if to_train else snapshot.rows
+        samples = read_training_rows(
+            engine, snapshot, recipe.holdout_fraction, recipe.embargo, most
+        )
     log.info("Read %d labelled rows", len(samples))
     return snapshot, samples
 

@@ -82,7 +82,7 @@ def thresholds_of(given: argparse.Namespace) -> PromotionThresholds:
 
 def require_consistent(described: argparse.ArgumentParser, given: argparse.Namespace) -> None:
     """Refuses options that contradict each other, as argparse refuses others: exit code 2."""
-    names = ("holdout_fraction", "embargo_hours", "trees", "seed")
+    names = ("holdout_fraction", "embargo_hours", "trees", "max_train_rows", "seed")
     clash = [name for name in names if getattr(given, name, None) is not None]
     if getattr(given, "repeat", None) and clash:
         option = clash[0].replace("_", "-")
@@ -119,6 +119,11 @@ def _describe_train(command: argparse.ArgumentParser) -> None:
         "--expect", metavar="SHA256", help="digest that must come out, or the exit code is 1"
     )
     command.add_argument("--trees", type=int, help=f"default: {TrainingOptions.trees}")
+    command.add_argument(
+        "--max-train-rows",
+        type=int,
+        help=f"rows to train on if there are more; default: {TrainingOptions.max_train_rows:,}",
+    )
     command.add_argument("--seed", type=int, help=f"default: {TrainingOptions.seed}")
     command.add_argument("--n-jobs", type=int, help="threads; default: every core")
     _describe_split(command)

@@ -35,9 +35,9 @@ from ml.registry import (
 )
 from ml.report import text_report
 from ml.reports import report_files
-from ml.samples import Samples, utc
+from ml.samples import Samples, moment_of, utc
 from ml.slices import accuracy_over_time
-from ml.split import require_two_regimes, split_by_time
+from ml.split import require_two_regimes, split_at, split_by_time
 from ml.training import TrainingOptions, cross_validate_in_time, fit_forest
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def build_candidate(
     """Splits, fits, exports, checks the file and measures it; progress goes to the log.
 
     Args:
-        samples: every labelled sample of the snapshot.
+        samples: every labelled sample of the snapshot, or a part that says what it is a part of.
         options: how to grow the forest.
         holdout_fraction: newest share kept for the verdict, between 0 and 1.
         embargo: gap between training and holdout.
@@ -88,7 +88,12 @@ def build_candidate(
         TooFewSamples: if the split leaves too little to train on or to judge by.
         ModelBroken: if the exported file does not answer like the forest.
     """
-    split = split_by_time(samples.timestamps, holdout_fraction, embargo)
+    whole = samples.population
+    split = (
+        split_at(samples.timestamps, whole.cut, embargo)
+        if whole
+        else split_by_time(samples.timestamps, holdout_fraction, embargo)
+    )
     train, holdout = samples.rows(split.training), samples.rows(split.holdout)
     require_two_regimes(train.labels)
     log.info(
@@ -164,8 +169,7 @@ def judge_candidate(
 def _holdout(candidate: Candidate, samples: Samples) -> Samples:
     """The rows kept from training, which must be those the candidate speaks of."""
     start, expected = candidate.metrics["holdout_start"], candidate.metrics["holdout_samples"]
-    moment = np.datetime64(start.removesuffix("+00:00"), "s")
-    first = int(np.searchsorted(samples.timestamps, moment, side="left"))
+    first = int(np.searchsorted(samples.timestamps, moment_of(start), side="left"))
     holdout = samples.rows(slice(first, len(samples)))
     if len(holdout) != expected or utc(holdout.timestamps[0]).isoformat() != start:
         problem = f"it has {expected} holdout rows from {start}, but {len(holdout)} are given now"

@@ -63,13 +63,15 @@ def facts_of(
 ) -> dict[str, Any]:
     """What is known of a candidate before anything is measured, by its name in `metrics.json`."""
     train, holdout = samples.rows(split.training), samples.rows(split.holdout)
+    whole = samples.population
     return {
         "production_accuracy": None,
-        "total_samples": len(samples),
+        "total_samples": whole.samples if whole else len(samples),
         "train_samples": len(train),
+        "train_samples_available": whole.train_samples if whole else len(train),
         "holdout_samples": len(holdout),
         "embargoed_samples": split.embargoed_samples,
-        "class_counts": samples.class_counts(),
+        "class_counts": dict(whole.class_counts) if whole else samples.class_counts(),
         "train_class_counts": train.class_counts(),
         "holdout_class_counts": holdout.class_counts(),
         "train_start": utc(train.timestamps[0]).isoformat(),

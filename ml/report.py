@@ -100,8 +100,10 @@ def _features(metrics: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _origin(metrics: Mapping[str, Any]) -> Iterator[str]:
+    available = metrics["train_samples_available"]
+    of_all = f" of {available}" if available > metrics["train_samples"] else ""
     yield (
-        f"Training: {metrics['train_samples']} rows, "
+        f"Training: {metrics['train_samples']}{of_all} rows, "
         f"{metrics['train_start']} to {metrics['train_end']}"
     )
     yield (

@@ -1,5 +1,6 @@
 """The labelled samples of a run as arrays, checked once. Where they come from is not its matter."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,23 @@ Selection = slice | NDArray[np.bool_]
 _READ_AGAIN = "clear the run from check_data on, so that the samples are frozen and read again"
 
 
+@dataclass(frozen=True)
+class Population:
+    """What samples are a part of, when older ones were left out.
+
+    Attributes:
+        cut: first timestamp of the holdout, which has all its rows.
+        samples: labelled samples in all.
+        train_samples: those old enough to train on.
+        class_counts: by regime, of all.
+    """
+
+    cut: np.datetime64
+    samples: int
+    train_samples: int
+    class_counts: Mapping[str, int]
+
+
 @dataclass(frozen=True, eq=False)
 class Samples:
     """Labelled samples, sorted by (timestamp, symbol).
@@ -23,6 +41,7 @@ class Samples:
         labels: uint8 `[n]`, index into `REGIMES`.
         timestamps: datetime64[s] `[n]`, UTC.
         symbols: text `[n]`.
+        population: what they are a part of; None if they are all.
 
     Raises:
         ModelError: if an array is not so, which the data gate should have found.
@@ -32,6 +51,7 @@ class Samples:
     labels: NDArray[np.uint8]
     timestamps: NDArray[np.datetime64]
     symbols: NDArray[Any]
+    population: Population | None = None
 
     def __post_init__(self) -> None:
         problem = _shape_problem(self) or _value_problem(self)
@@ -64,6 +84,15 @@ def utc(timestamp: np.datetime64) -> datetime:
     """
     moment: datetime = timestamp.astype("datetime64[s]").item()
     return moment.replace(tzinfo=UTC)
+
+
+def moment_of(text: str) -> np.datetime64:
+    """A timestamp in UTC as `metrics.json` has it, as the samples have it.
+
+    >>> moment_of("2026-11-22T02:00:00+00:00") == np.datetime64("2026-11-22T02:00:00")
+    np.True_
+    """
+    return np.datetime64(text.removesuffix("+00:00"), "s")
 
 
 def _shape_problem(samples: Samples) -> str | None:

@@ -94,6 +94,18 @@ def split_by_time(timestamps: Timestamps, holdout_fraction: float, embargo: time
     return split
 
 
+def split_at(timestamps: Timestamps, cut: np.datetime64, embargo: timedelta) -> TimeSplit:
+    """Splits at a cut that is known already.
+
+    Args:
+        timestamps: datetime64[s] `[n]`, sorted.
+        cut: first timestamp of the holdout.
+        embargo: how far before the cut training ends.
+    """
+    start = int(np.searchsorted(timestamps, cut, side="left"))
+    return _split_at(timestamps, start, len(timestamps), embargo)
+
+
 def time_folds(timestamps: Timestamps, folds: int, embargo: timedelta) -> tuple[TimeSplit, ...]:
     """Forward chaining for cross-validation: each fold trains on the past of what it scores.
 

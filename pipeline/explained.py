@@ -7,7 +7,7 @@ from typing import Any, Final
 from airflow.sdk import DAG, BaseOperatorLink
 
 from pipeline.page_addresses import page_of_run
-from pipeline.settings import THRESHOLDS, Section
+from pipeline.thresholds import THRESHOLDS, Section
 
 _TEXTS: Final = Path(__file__).parent / "explanations"
 _SETTINGS: Final = "{settings}"

@@ -5,21 +5,20 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from clickhouse.reading import read_samples
 from clickhouse.snapshot import Snapshot, verify
 from ml.candidate import build_candidate, judge_candidate
-from ml.contract import FEATURES, REGIMES
 from ml.metrics import Provenance
 from ml.promotion import PromotionThresholds
 from ml.registry import read_candidate, write_candidate
 from ml.report import text_report, verdict_lines
-from ml.samples import Samples
+from ml.samples import moment_of
 from ml.source import source_commit
 from ml.training import TrainingOptions
 from ml.wording import percent
 from pipeline.connection import clickhouse_engine
 from pipeline.log_groups import log_group
 from pipeline.settings import Settings
+from pipeline.training_rows import read_rows_since, read_training_rows
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +37,13 @@ def train_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) ->
         trained_at=datetime.now(UTC),
         git_commit=source_commit(),
     )
+    options = TrainingOptions(max_train_rows=settings.max_train_rows)
+    cut = settings.holdout_fraction, settings.embargo
     with log_group(log, "Training"):
-        candidate = build_candidate(
-            _read(frozen),
-            TrainingOptions(),
-            settings.holdout_fraction,
-            settings.embargo,
-            provenance,
-        )
+        with clickhouse_engine() as engine:
+            verify(engine, frozen)
+            samples = read_training_rows(engine, frozen, *cut, options.max_train_rows)
+        candidate = build_candidate(samples, options, *cut, provenance)
     log.info(
         "Accuracy on the holdout, not judged yet: %s", percent(candidate.metrics["test_accuracy"])
     )
@@ -65,16 +63,13 @@ def validate_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any])
     thresholds = PromotionThresholds(
         settings.min_accuracy, settings.min_improvement, settings.max_p_value
     )
-    samples = _read(Snapshot(**snapshot))
+    frozen = Snapshot(**snapshot)
+    judged = read_candidate(settings.models, run_id).metrics
+    with clickhouse_engine() as engine:
+        verify(engine, frozen)
+        samples = read_rows_since(engine, frozen, moment_of(judged["holdout_start"]))
     decision = judge_candidate(settings.models, run_id, samples, thresholds).to_dict()
     with log_group(log, "Report"):
         log.info("%s", text_report(read_candidate(settings.models, run_id).metrics))
     log.info("%s", "\n".join(verdict_lines(decision)))
     return decision
-
-
-def _read(snapshot: Snapshot) -> Samples:
-    """Reads a frozen table, if it still is what was validated."""
-    with clickhouse_engine() as engine:
-        verify(engine, snapshot)
-        return Samples(**read_samples(engine, snapshot, FEATURES, REGIMES))

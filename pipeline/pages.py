@@ -17,7 +17,8 @@ from pipeline import data_docs_pages
 from pipeline.dag_ids import ROLLBACK, TRAINING
 from pipeline.page_addresses import PREFIX, address, dag_address
 from pipeline.page_response import html, notice
-from pipeline.settings import SettingError, read_models
+from pipeline.settings import read_models
+from pipeline.thresholds import SettingError
 
 _NOT_LOGGED_IN: Final = "Invalid JWT token"
 """What Airflow says, with 403, of a login that another secret has signed."""

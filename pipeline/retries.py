@@ -19,7 +19,7 @@ PERMANENT_FAILURES: Final = (
     "expectations.errors.DataRejected",
     "ml.errors.ModelError",
     "pipeline.connection.ConnectionProblem",
-    "pipeline.settings.SettingError",
+    "pipeline.thresholds.SettingError",
 )
 
 RETRIES: Final[dict[str, Any]] = {

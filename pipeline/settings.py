@@ -3,149 +3,20 @@
 All are read when a task runs and checked at once; none is read while Airflow parses the DAG.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import Param, Variable
+from airflow.sdk import Variable
+
+from pipeline.thresholds import THRESHOLDS, SettingError
 
 if TYPE_CHECKING:
     from ml.storage import Store
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
-
-
-class SettingError(ValueError):
-    """A setting that does not parse, is out of range, or contradicts another."""
-
-    def __init__(self, name: str, value: object, allowed: str) -> None:
-        super().__init__(name, value, allowed)
-        self.name = name
-        self.value = value
-        self.allowed = allowed
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name} is {self.value!r}, but allowed is {self.allowed}. What to do: correct it "
-            f"in Airflow (Admin, Variables), in AIRFLOW_VAR_{self.name}, or in the trigger form."
-        )
-
-
-class Section(StrEnum):
-    """What a setting belongs to: a heading of the trigger form."""
-
-    DATA_GATE = "Data gate"
-    TRAINING = "Training and holdout"
-    PROMOTION_GATE = "Promotion gate"
-
-
-@dataclass(frozen=True)
-class Number:
-    """A numeric setting: its section, Variable's name, default, bounds, and help for people."""
-
-    section: Section
-
-    name: str
-    default: float | None
-    low: float
-    high: float
-    whole: bool
-    help: str
-
-    def parse(self, value: object) -> float | int | None:
-        """Turns a Variable's text or a Param's value into a number within bounds.
-
-        Raises:
-            SettingError: if it is none, naming what is allowed.
-
-        >>> THRESHOLDS["min_accuracy"].parse(" 0.7 ")
-        0.7
-        """
-        if value is None or value == "":
-            return self.default
-        try:
-            number = int(str(value)) if self.whole else float(str(value))
-        except ValueError:
-            raise SettingError(self.name, value, self.allowed) from None
-        if not math.isfinite(number) or not self.low <= number <= self.high:
-            raise SettingError(self.name, value, self.allowed)
-        return number
-
-    @property
-    def allowed(self) -> str:
-        """The range in words."""
-        kind = "a whole number" if self.whole else "a number"
-        return f"{kind} from {self.low:g} to {self.high:g} (default {self.default_text})"
-
-    @property
-    def default_text(self) -> str:
-        """The default as people read it."""
-        return "none" if self.default is None else f"{self.default:g}"
-
-    def param(self) -> Param:
-        """The field of the trigger form that overrides this setting for one run."""
-        return Param(
-            None,
-            type=["null", "integer" if self.whole else "number"],
-            title=self.name,
-            description=f"{self.help} Empty: the Variable, or else {self.default_text}.",
-            minimum=self.low,
-            maximum=self.high,
-            section=str(self.section),
-        )
-
-
-_GATE, _TRAINING, _PROMOTION = Section
-
-THRESHOLDS: Final = {
-    number.name.lower(): number
-    for number in (
-        Number(_GATE, "MIN_LABELED_SAMPLES", 300, 1, 1e12, True, "Fewest labelled samples."),
-        Number(_GATE, "MIN_CLASSES", 3, 2, 7, True, "Fewest different regimes."),
-        Number(_GATE, "MIN_SAMPLES_PER_CLASS", 10, 1, 1e12, True, "Fewest samples of a regime."),
-        Number(_GATE, "MIN_CLASS_SHARE", 0.01, 0, 1, False, "Smallest share of a regime."),
-        Number(_GATE, "MAX_CLASS_SHARE", 0.70, 0, 1, False, "Largest share of a regime."),
-        Number(
-            _GATE,
-            "MAX_LABEL_AGE_DAYS",
-            None,
-            0,
-            3650,
-            False,
-            "Oldest that the newest label may be.",
-        ),
-        Number(
-            _PROMOTION, "MIN_ACCURACY", 0.65, 0, 1, False, "Lowest accuracy that may be deployed."
-        ),
-        Number(
-            _PROMOTION, "MIN_IMPROVEMENT", 0.0, 0, 1, False, "Beat production by more than this."
-        ),
-        Number(
-            _PROMOTION,
-            "MAX_P_VALUE",
-            None,
-            0,
-            1,
-            False,
-            "Largest chance that the difference is luck.",
-        ),
-        Number(
-            _TRAINING,
-            "HOLDOUT_FRACTION",
-            0.2,
-            0.01,
-            0.9,
-            False,
-            "Newest share kept for the verdict.",
-        ),
-        Number(_TRAINING, "EMBARGO_HOURS", 24, 0, 8760, False, "Gap between training and holdout."),
-    )
-}
-"""The numeric settings by the name of their field in `Settings` and of their Param."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +33,7 @@ class Settings:
     max_p_value: float | None
     holdout_fraction: float
     embargo_hours: float
+    max_train_rows: int
     max_label_age_days: float | None
     models_dir: str
     data_docs_dir: Path

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import THRESHOLDS
+from pipeline.thresholds import THRESHOLDS
 from tests.dags.small_models import deploy, small_candidates
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -133,6 +133,19 @@ def test_candidate_below_the_floor_is_not_deployed(home, market, chat) -> None:
     assert "is below the floor of 99.0% (MIN_ACCURACY)" in chat[0]
 
 
+def test_training_is_bounded_and_the_report_says_so(home, market) -> None:
+    home.load(market)
+    run = home.run(MAX_TRAIN_ROWS="1000")
+    assert run.tasks["deploy_model"] == "success"
+    metrics = home.metrics()
+    assert (metrics["total_samples"], metrics["train_samples_available"]) == (2000, 1568)
+    assert 993 <= metrics["train_samples"] <= 1000
+    assert (metrics["holdout_samples"], sum(metrics["class_counts"].values())) == (400, 2000)
+    assert f"Training: {metrics['train_samples']} of 1568 rows" in run.log
+    (page,) = home.models.glob("candidates/*/report.html")
+    assert "older, left out" in page.read_text("utf-8")
+
+
 def test_param_of_the_run_overrides_the_variable(home, market) -> None:
     home.load(market)
     run = home.run({"min_accuracy": 0.99}, MIN_ACCURACY="0.1")

@@ -6,7 +6,7 @@ from airflow.sdk import DAG
 from airflow.sdk.bases.operator import BaseOperator
 
 from pipeline.explained import explained
-from pipeline.settings import THRESHOLDS
+from pipeline.thresholds import THRESHOLDS
 
 
 def test_task_shows_its_settings_with_their_defaults() -> None:

@@ -14,7 +14,7 @@ from expectations.thresholds import Thresholds
 from ml.contract import REGIMES
 from ml.errors import ModelBroken
 from pipeline.failure import failure_message
-from pipeline.settings import SettingError
+from pipeline.thresholds import SettingError
 
 LINKS = {"Log": "https://af.example/log", "Data Docs": "https://docs.example/page"}
 PAGE = "/srv/docs/validations/regimes/manual__2026-11-22T02:00:00+00:00/20261122T020000Z/ab-c.html"

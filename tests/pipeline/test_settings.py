@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ml.storage import Folder
-from pipeline.settings import REPOSITORY, THRESHOLDS, SettingError, read_settings
+from pipeline.settings import REPOSITORY, read_settings
+from pipeline.thresholds import THRESHOLDS, SettingError
 
 
 def test_read_settings_with_nothing_set_gives_the_contract_defaults() -> None:
