@@ -12,6 +12,7 @@ from expectations.suite import Contract
 from expectations.thresholds import Thresholds
 from ml.contract import COLUMN_TYPES, FEATURES, POSITIVE, RANGES, REGIMES
 from ml.registry import read_production
+from pipeline import gauges
 from pipeline.connection import clickhouse_engine
 from pipeline.log_groups import log_group
 from pipeline.settings import Settings
@@ -51,6 +52,7 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
     with log_group(log, f"Every rule ({len(report.rules)})"):
         log.info("%s", report.rules_text())
     log.info("%s", report.as_text())
+    gauges.tell_of_data(report.samples, report.passed)
     if not report.passed:
         raise DataRejected(report)
     return {"snapshot": snapshot.to_dict(), "report": report.to_dict()}

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ml.deployment import deploy_candidate
-from ml.registry import METRICS_FILE, as_json, read_candidate, update_candidate
+from ml.registry import METRICS_FILE, as_json, read_candidate, read_production, update_candidate
+from pipeline import gauges
 from pipeline.model_asset import event_details
 from pipeline.settings import Settings
 
@@ -27,13 +28,19 @@ def deploy_model(
         settings.models, run_id, trained["model_sha256"], datetime.now(UTC)
     )
     log.info("In production: %s (sha256 %s)", deployment.path, deployment.sha256)
-    return event_details(settings.models, asdict(deployment))
+    details = event_details(settings.models, asdict(deployment))
+    gauges.tell_of_production(details["accuracy"], details["deployed_at"])
+    return details
 
 
 def skip_deployment(settings: Settings, run_id: str, decision: Mapping[str, Any]) -> None:
     """Leaves production as it is and writes the reasons into the log."""
     _keep_answer(settings, run_id, decision)
     log.info("Production model unchanged: %s.", "; ".join(decision["reasons"]))
+    production = read_production(settings.models)
+    metrics = (production.metrics if production else None) or {}
+    accuracy = decision["production_accuracy"] or metrics.get("test_accuracy")
+    gauges.tell_of_production(accuracy, metrics.get("deployed_at"))
 
 
 def _keep_answer(settings: Settings, run_id: str, decision: Mapping[str, Any]) -> None:

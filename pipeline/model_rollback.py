@@ -10,6 +10,7 @@ from ml.deployment import roll_back as roll_back_model
 from ml.status import KeptModel, read_status, status_text
 from notifications.facts import RollbackFacts
 from notifications.messages import rolled_back
+from pipeline import gauges
 from pipeline.alerts import tell
 from pipeline.model_asset import event_details
 from pipeline.settings import Settings
@@ -43,7 +44,9 @@ def roll_back(settings: Settings, backup: str | None) -> dict[str, Any]:
     """
     deployment = roll_back_model(settings.models, datetime.now(UTC), backup)
     log.info("In production: %s (sha256 %s)", deployment.path, deployment.sha256)
-    return event_details(settings.models, asdict(deployment))
+    details = event_details(settings.models, asdict(deployment))
+    gauges.tell_of_production(details["accuracy"], details["deployed_at"])
+    return details
 
 
 def notify_rollback(

@@ -21,6 +21,7 @@ from clickhouse.engine import opened
 from clickhouse.schema import apply_schema
 from sample_market.loading import insert
 from tests.services.machines import Machine, redis_of, switch_on
+from tests.services.metrics import listening_statsd
 from tests.services.postgres import Postgres, postgres_program
 from tests.services.scheduler import Airflow, running_airflow, wait_until
 from tests.services.server import REPOSITORY, GivenServer, Server, free_port
@@ -63,6 +64,16 @@ def dags(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def metrics(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """What arrived last at a StatsD of Airflow's metrics, by name."""
+    with listening_statsd() as (port, metrics):
+        monkeypatch.setenv("AIRFLOW__METRICS__STATSD_ON", "True")
+        monkeypatch.setenv("AIRFLOW__METRICS__STATSD_HOST", "127.0.0.1")
+        monkeypatch.setenv("AIRFLOW__METRICS__STATSD_PORT", str(port))
+        yield metrics
+
+
+@pytest.fixture
 def airflow(
     tmp_path: Path,
     dags: Path,
@@ -71,7 +82,9 @@ def airflow(
     server: Server | GivenServer,
     places: tuple[str, str],
     market: pd.DataFrame,
-    chat: list[str],  # in the environment before anything is started
+    # In the environment before anything is started.
+    chat: list[str],
+    metrics: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Airflow]:
     """Airflow's own services; ClickHouse, models and logs are where each machine reaches them."""
@@ -130,7 +143,11 @@ def _tries(airflow: Airflow, run_id: str) -> list[dict[str, Any]]:
 
 
 def test_worker_killed_while_it_trains_costs_time_but_no_model_and_no_message(
-    airflow: Airflow, machines: dict[str, Machine], chat: list[str], s3: Any
+    airflow: Airflow,
+    machines: dict[str, Machine],
+    chat: list[str],
+    metrics: dict[str, str],
+    s3: Any,
 ) -> None:
     began = time.monotonic()
     airflow.unpause(DAG)
@@ -162,12 +179,15 @@ def test_worker_killed_while_it_trains_costs_time_but_no_model_and_no_message(
     others = [one for one in tries if one["task_id"] not in {"train_model", "skip_deployment"}]
     assert all(one["try_number"] == 1 for one in others)
     assert [(one["extra"]["run_id"], one["extra"]["changed"]) for one in events] == [(run_id, True)]
-    metrics = json.loads(s3.cat_file("models/shared/regime_detector_metrics.json"))
-    assert metrics["run_id"] == run_id
+    facts = json.loads(s3.cat_file("models/shared/regime_detector_metrics.json"))
+    assert facts["run_id"] == run_id
     assert s3.exists("models/shared/regime_detector.onnx")
     assert not s3.exists("models/shared/backups")
     time.sleep(10)
     assert len(chat) == 1 and "✅ Status: SUCCESS" in chat[0]
+    # Told by tasks on both machines.
+    assert metrics["airflow.regime_model.labelled_rows"] == "2000|g"
+    assert metrics["airflow.regime_model.accuracy"] == f"{facts['test_accuracy']}|g"
     # The machine is gone with its disk; what the other one did can be read by everybody.
     shutil.rmtree(lost.folder)
     log = airflow.get(f"dags/{DAG}/dagRuns/{run_id}/taskInstances/train_model/logs/2")

@@ -1,0 +1,40 @@
+"""The pipeline's own numbers among Airflow's metrics, by StatsD or OpenTelemetry as Airflow is set.
+
+Without either, nothing is sent. docs/operations.md has an alert rule for each.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from airflow.sdk.observability import stats
+
+LABELLED_ROWS: Final = "regime_model.labelled_rows"
+GATE_PASSED: Final = "regime_model.gate_passed"
+ACCURACY: Final = "regime_model.accuracy"
+DEPLOYED_AT: Final = "regime_model.deployed_at"
+
+
+def tell_of_data(labelled_rows: int, passed: bool) -> None:
+    """Says what the data gate found.
+
+    Args:
+        labelled_rows: samples of the run's snapshot.
+        passed: whether every critical rule held; sent as 1 or 0.
+    """
+    stats.gauge(LABELLED_ROWS, labelled_rows)
+    stats.gauge(GATE_PASSED, int(passed))
+
+
+def tell_of_production(accuracy: float | None, deployed_at: str | None) -> None:
+    """Says how good the model in production is, and since when it is there.
+
+    A moment and not an age: an age that is told once a week would stand still in between.
+
+    Args:
+        accuracy: share of rows that it named rightly when it was last judged; None if not known.
+        deployed_at: ISO 8601; sent as seconds since 1970. None if not known.
+    """
+    if accuracy is not None:
+        stats.gauge(ACCURACY, accuracy)
+    if deployed_at is not None:
+        stats.gauge(DEPLOYED_AT, int(datetime.fromisoformat(deployed_at).timestamp()))
