@@ -21,7 +21,7 @@ export PATH := $(BIN):$(PATH)
 # Great Expectations and Airflow import twice as slowly without their bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check lint types test test-services demo ui up down lock clean
+.PHONY: check lint types test test-services demo ui up down lock screenshots clean
 
 check: lint types test
 
@@ -83,6 +83,10 @@ lock:
 	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt requirements-dev.in -o requirements-dev.txt
 	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt requirements-image.in -o requirements-image.txt
+
+# The README's pictures of the Airflow UI; needs Chromium.
+screenshots: $(VENV)/.dev
+	$(BIN)/python -m docs.screenshots
 
 clean:
 	rm -rf .airflow .clickhouse models data_docs

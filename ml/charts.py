@@ -10,6 +10,8 @@ from ml.verdict import verdict_of
 from ml.wording import moment
 
 _PIXELS_OF_A_DATE = 90
+_PIXELS_OF_A_TIME = 130
+_SECONDS_OF_A_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -190,11 +192,16 @@ class Frame:
         return tuple(Tick(self.y(k * step), f"{k * step:.0%}") for k in range(low, high + 1))
 
     def dates(self) -> tuple[Tick, ...]:
-        """Ticks of the days at even distances, as many as there is room for."""
-        count = max(2, (self.width - self.left - self.right) // _PIXELS_OF_A_DATE)
+        """Ticks at even distances, as many as there is room for: days, or times within a day."""
         low, high = self.xs
+        days = high - low > _SECONDS_OF_A_DAY
+        pixels = _PIXELS_OF_A_DATE if days else _PIXELS_OF_A_TIME
+        count = max(2, (self.width - self.left - self.right) // pixels)
         moments = [low + (high - low) * k / (count - 1) for k in range(count)]
-        texts = [f"{datetime.fromtimestamp(moment, UTC):%d %b}" for moment in moments]
+        texts = [
+            f"{datetime.fromtimestamp(moment, UTC):{'%d %b' if days else '%d %b %H:%M'}}"
+            for moment in moments
+        ]
         kept = [k for k in range(count) if k == 0 or texts[k] != texts[k - 1]]
         return tuple(Tick(self.x(moments[k]), texts[k]) for k in kept)
 

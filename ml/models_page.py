@@ -20,6 +20,8 @@ from ml.storage import Store
 from ml.verdict import Verdict, verdict_of
 from ml.wording import age
 
+MOST_RUNS: Final = 100
+"""Candidates that are shown; a pipeline keeps ten."""
 _SHEETS: Final = ("html_report.css", "models_page.css")
 
 
@@ -54,7 +56,8 @@ def models_page(store: Store, now: datetime, rollback: str | None = None) -> byt
         OSError: if the models cannot be read.
     """
     production, backups = look_at_production(store), look_at_backups(store)
-    runs = _past_runs(production, backups, metrics_of_runs(store), read_history(store), now)
+    candidates, older = metrics_of_runs(store, MOST_RUNS)
+    runs = _past_runs(production, backups, candidates, read_history(store), now)
     oldest_first = [run.metrics for run in reversed(runs)]
     labels = balances(oldest_first)
     return render(
@@ -66,6 +69,7 @@ def models_page(store: Store, now: datetime, rollback: str | None = None) -> byt
         production_report=next((run.report for run in runs if run.in_production), None),
         backups=backups,
         runs=runs,
+        older=older,
         chart=history_chart(oldest_first, 1040, 320),
         small_chart=history_chart(oldest_first, 440, 300),
         regimes=REGIMES,
@@ -85,18 +89,17 @@ def _past_runs(
     now: datetime,
 ) -> list[PastRun]:
     """Each run once, newest first; those whose candidate is gone, from the history or a backup."""
-    live = production.sha256 if production else None
     models = (*((production,) if production else ()), *backups)
     kept = [*remembered, *(model.metrics for model in models)]
     known = {_key(metrics) for metrics in candidates}
     gone = {_key(metrics): metrics for metrics in kept if metrics and _key(metrics) not in known}
-    runs = [_past_run(metrics, live, now, has_report=True) for metrics in candidates]
-    runs += [_past_run(metrics, live, now, has_report=False) for metrics in gone.values()]
+    runs = [_past_run(metrics, production, now, has_report=True) for metrics in candidates]
+    runs += [_past_run(metrics, production, now, has_report=False) for metrics in gone.values()]
     return sorted(runs, key=lambda run: str(run.metrics.get("trained_at") or ""), reverse=True)
 
 
 def _past_run(
-    metrics: Mapping[str, Any], live: str | None, now: datetime, *, has_report: bool
+    metrics: Mapping[str, Any], production: KeptModel | None, now: datetime, *, has_report: bool
 ) -> PastRun:
     run_id = metrics.get("run_id")
     return PastRun(
@@ -104,8 +107,15 @@ def _past_run(
         verdict_of(metrics),
         age(metrics.get("trained_at"), now),
         f"report?{urlencode({'run_id': run_id})}" if has_report and run_id else None,
-        live is not None and metrics.get("model_sha256") == live,
+        production is not None and _is(production, metrics),
     )
+
+
+def _is(production: KeptModel, metrics: Mapping[str, Any]) -> bool:
+    """Whether the model is this run's; two runs on the same data train the same bytes."""
+    if production.sha256 is None or metrics.get("model_sha256") != production.sha256:
+        return False
+    return production.metrics.get("run_id") in {None, metrics.get("run_id")}
 
 
 def _key(metrics: Mapping[str, Any]) -> tuple[str, str]:

@@ -95,10 +95,19 @@ def look_at_backups(store: Store) -> tuple[KeptModel, ...]:
     )
 
 
-def metrics_of_runs(store: Store) -> tuple[Mapping[str, Any], ...]:
-    """Reads what is known of each candidate, newest first, and leaves the models alone."""
-    folders = reversed(store.folders("candidates"))
-    return tuple(_parsed(store.read(f"candidates/{name}/{METRICS_FILE}")) for name in folders)
+def metrics_of_runs(store: Store, most: int) -> tuple[tuple[Mapping[str, Any], ...], int]:
+    """Reads what is known of the newest candidates, and leaves the models alone.
+
+    Args:
+        store: the models.
+        most: how many are read.
+
+    Returns:
+        Their metrics, newest first, and how many older ones there are.
+    """
+    folders = store.folders("candidates")[::-1]
+    newest = (f"candidates/{name}/{METRICS_FILE}" for name in folders[:most])
+    return tuple(_parsed(store.read(file)) for file in newest), max(0, len(folders) - most)
 
 
 def status_text(status: Status, now: datetime) -> str:

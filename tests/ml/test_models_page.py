@@ -3,15 +3,15 @@
 import json
 import re
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from ml.balance_chart import balance_chart, balances
 from ml.history import remember
-from ml.models_page import models_page
-from ml.registry import as_json, write_candidate
+from ml.models_page import MOST_RUNS, models_page
+from ml.registry import as_json, write_candidate, write_candidate_files
 from ml.storage import Folder
 from tests.dags.small_models import START, WEEK, deploy, small_candidates
 
@@ -130,3 +130,41 @@ def test_run_of_the_history_stands_in_chart_and_table(kept: Path, tmp_path: Path
     page = _page(tmp_path / "models")
     assert "run of last year" in page and "71.2%" in page
     assert page.count('<circle class="dot') == _page(kept).count('<circle class="dot') + 2
+
+
+def test_of_many_runs_the_newest_are_shown_and_production_always(
+    kept: Path, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(kept, models)
+    (folder,) = (models / "candidates").glob("run_of_15*")
+    metrics = json.loads((folder / "metrics.json").read_bytes())
+    for hour in range(MOST_RUNS + 20):
+        trained_at = (NOW + timedelta(hours=hour)).isoformat()
+        told = {
+            "run_id": f"many {hour}",
+            "trained_at": trained_at,
+            "model_sha256": "0",
+        }
+        write_candidate_files(
+            Folder(models), f"many {hour}", {"metrics.json": as_json(metrics | told)}
+        )
+    page = _page(models)
+    shown = re.findall(r'href="report\?run_id=many\+(\d+)"', page)
+    assert shown == [str(hour) for hour in reversed(range(20, MOST_RUNS + 20))]
+    assert "23 older candidates are not shown" in page
+    assert page.count("· in production") == 1
+
+
+def test_run_that_trained_the_same_bytes_again_is_not_called_production(
+    kept: Path, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(kept, models)
+    metrics = json.loads((models / "regime_detector_metrics.json").read_bytes())
+    again = as_json(metrics | {"run_id": "again", "trained_at": NOW.isoformat()})
+    write_candidate_files(Folder(models), "again", {"metrics.json": again})
+    page = _page(models)
+    row = page[page.index("report?run_id=again") :].partition("</tr>")[0]
+    assert "in production" not in row
+    assert page.count("· in production") == 1

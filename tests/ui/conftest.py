@@ -1,6 +1,5 @@
 """Real api-servers with the pages: one with a run behind it, one behind a prefix with none."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import requests
 
 from tests.conftest import REPOSITORY
 from tests.dags.home import Home, embedded_home
-from tests.services.scheduler import USER, Airflow, running_airflow, token_of
+from tests.services.scheduler import USER, Airflow, dags_without_schedule, running_airflow, token_of
 
 DAG = "regime_model_training"
 VIEWER = "val"
@@ -43,15 +42,12 @@ class Ui:
 def ui(tmp_path_factory: pytest.TempPathFactory, market: pd.DataFrame) -> Iterator[Ui]:
     """An Airflow in which the DAG has run once."""
     folder = tmp_path_factory.mktemp("ui")
-    dags = folder / "dags"
-    shutil.copytree(REPOSITORY / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
-    # A DAG that is switched on at once makes up for its latest Sunday.
-    training = dags / f"{DAG}.py"
-    training.write_text(training.read_text("utf-8").replace('"0 2 * * 0"', "None"), "utf-8")
     with pytest.MonkeyPatch.context() as patched:
         home = embedded_home(folder, patched, lambda: "")
         home.load(market)
-        with running_airflow(folder / "airflow", dags, others={VIEWER: "viewer"}) as airflow:
+        with running_airflow(
+            folder / "airflow", dags_without_schedule(folder), others={VIEWER: "viewer"}
+        ) as airflow:
             airflow.unpause(DAG)
             run_id = airflow.trigger(DAG)
             assert airflow.finished(DAG, run_id)[0] == "success"

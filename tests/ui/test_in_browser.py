@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pandas as pd
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
-from tests.dags.small_models import START, WEEK, deploy, small_candidates
 from tests.services.scheduler import USER, token_of
 from tests.ui.conftest import DAG, VIEWER, Ui
 
@@ -20,10 +21,12 @@ Open = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def shown(ui: Ui) -> Ui:
-    """With former models, so that there is a history."""
-    for week, candidate in enumerate(small_candidates(3)):
-        deploy(ui.home.models, candidate, START + week * WEEK)
+def shown(ui: Ui, market: pd.DataFrame) -> Ui:
+    """With a second run whose model has replaced the first: two regimes swapped their names."""
+    names = {"trend_up": "trend_down", "trend_down": "trend_up"}
+    ui.home.load(market.assign(regime_label=market["regime_label"].replace(names)))
+    run_id = ui.airflow.trigger(DAG)
+    assert ui.airflow.finished(DAG, run_id)[1]["deploy_model"] == "success"
     return ui
 
 
@@ -120,3 +123,88 @@ def test_tab_shows_the_runs_page(
     frame = page.frame_locator("iframe")
     frame.get_by_role("heading", name=seen).first.wait_for()
     _keep(page, f"tab{task.replace('/', '-')}-{name.replace(' ', '-')}-{width}")
+
+
+PAGES = ("data-docs/", "data-docs/run?run_id={run}", "report?run_id={run}", "models")
+NOTICES = ("report?run_id=none", "data-docs/run?run_id=none", "report?dag_id=other")
+
+
+@pytest.mark.parametrize("page", [*PAGES, *NOTICES])
+def test_page_shuts_nobody_out(open_page: Open, ui: Ui, page: str) -> None:
+    path = f"regime-model/{page.format(run=quote(ui.run_id))}"
+    for width in (1400, 390):
+        for scheme in ("light", "dark"):
+            opened = open_page(path, width, scheme)
+            opened.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
+            found = Axe().run(opened).response["violations"]
+            bad = [
+                (rule["id"], rule["impact"], node["target"], node["failureSummary"])
+                for rule in found
+                if rule["impact"] in {"serious", "critical"}
+                for node in rule["nodes"]
+            ]
+            assert bad == [], f"{page} at {width}, {scheme}"
+
+
+def test_reader_who_may_not_roll_back_is_shown_no_link_to_it(open_page: Open) -> None:
+    page = open_page("regime-model/models", user=VIEWER)
+    assert page.get_by_role("heading", name="Models to go back to").is_visible()
+    assert page.get_by_role("link", name="Go back to this model").count() == 0
+
+
+def test_admin_goes_back_to_the_former_model_from_its_page(open_page: Open, shown: Ui) -> None:
+    former, live = shown.run_id, _production(shown)
+    assert former != live
+    page = open_page("plugin/models")
+    frame = page.frame_locator("iframe")
+    row = frame.get_by_role("row").filter(has_text=former).filter(has_text="Go back")
+    backup = row.locator(".pick").inner_text()
+    row.get_by_role("link", name="Go back to this model").click()
+    _trigger(frame, "Which model comes back", "element_to", backup)
+    run_id = _watched_to_its_end(open_page, shown, "regime_model_rollback")
+    assert shown.airflow.get(f"dags/regime_model_rollback/dagRuns/{run_id}")["conf"]["to"] == backup
+    assert _production(shown) == former
+    frame = open_page("plugin/models").frame_locator("iframe")
+    production = frame.get_by_role("region", name="In production")
+    production.get_by_text(former).wait_for()
+    replaced = frame.get_by_role("row").filter(has_text=live).filter(has_text="Go back")
+    assert replaced.get_by_text("sound").count() == 1
+
+
+def test_run_started_with_a_higher_floor_is_reported_as_not_deployed(
+    open_page: Open, shown: Ui
+) -> None:
+    page, live = open_page(f"dags/{DAG}"), _production(shown)
+    _trigger(page, "Thresholds of this run", "element_min_accuracy", "0.99")
+    run_id = _watched_to_its_end(open_page, shown, DAG)
+    page = open_page(f"dags/{DAG}/runs/{quote(run_id)}")
+    page.get_by_test_id("main-content").get_by_role("link", name="Report", exact=True).click()
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("heading", name="Not deployed", level=1).wait_for()
+    assert "99.0%" in frame.locator(".reasons").inner_text()
+    assert _production(shown) == live
+
+
+def _production(shown: Ui) -> str:
+    return str(shown.home.metrics()["run_id"])
+
+
+def _trigger(place: Any, section: str, field: str, value: str) -> None:
+    """Fills in one field of Airflow's form and starts the run."""
+    place.get_by_test_id("trigger-dag-button").first.click()
+    form = place.get_by_role("dialog")
+    form.get_by_role("button", name=section).click()
+    form.locator(f"[name={field}]").fill(value)
+    form.locator(f"[name={field}]").blur()
+    form.get_by_role("button", name="Trigger", exact=True).click()
+    form.wait_for(state="hidden")
+
+
+def _watched_to_its_end(open_page: Open, shown: Ui, dag_id: str) -> str:
+    """Watches the newest run in the UI until it has succeeded; its id."""
+    newest = f"dags/{dag_id}/dagRuns?order_by=-id&limit=1"
+    run_id = str(shown.airflow.get(newest)["dag_runs"][0]["dag_run_id"])
+    page = open_page(f"dags/{dag_id}/runs/{quote(run_id)}")
+    state = page.get_by_test_id("header-card").get_by_test_id("state-badge")
+    state.filter(has_text="Success").wait_for(timeout=180_000)
+    return run_id
