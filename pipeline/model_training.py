@@ -7,6 +7,7 @@ from typing import Any
 
 from clickhouse.snapshot import Snapshot, verify
 from ml.candidate import build_candidate, judge_candidate
+from ml.cluster import spread
 from ml.metrics import Provenance
 from ml.promotion import PromotionThresholds
 from ml.registry import read_candidate, write_candidate
@@ -43,7 +44,8 @@ def train_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) ->
         with clickhouse_engine() as engine:
             verify(engine, frozen)
             samples = read_training_rows(engine, frozen, *cut, options.max_train_rows)
-        candidate = build_candidate(samples, options, *cut, provenance)
+        with spread(settings.train_dask_scheduler):
+            candidate = build_candidate(samples, options, *cut, provenance)
     log.info(
         "Accuracy on the holdout, not judged yet: %s", percent(candidate.metrics["test_accuracy"])
     )

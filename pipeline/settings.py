@@ -38,6 +38,7 @@ class Settings:
     models_dir: str
     data_docs_dir: Path
     snapshot_database: str | None
+    train_dask_scheduler: str | None
 
     def __post_init__(self) -> None:
         if self.min_class_share > self.max_class_share:
@@ -77,6 +78,7 @@ def read_settings(params: Mapping[str, Any] | None = None) -> Settings:
         "models_dir": _models_dir(),
         "data_docs_dir": read_data_docs_dir(),
         "snapshot_database": Variable.get("SNAPSHOT_DATABASE", default=None) or None,
+        "train_dask_scheduler": Variable.get("TRAIN_DASK_SCHEDULER", default=None) or None,
     }
     values: dict[str, Any] = numbers | others
     return Settings(**{field.name: values[field.name] for field in fields(Settings)})
