@@ -25,10 +25,19 @@ from tabulate import tabulate
 from benchmarks.results import put_section
 from ml.models_page import MOST_RUNS
 from ml.registry import METRICS_FILE, as_json, candidate_folder
+from tests.conftest import REPOSITORY
 from tests.dags.home import Home, embedded_home, small_market
 from tests.services.scheduler import Airflow, dags_without_schedule, running_airflow
 
 DAG = "regime_model_training"
+SEEN = {
+    "Airflow's list of 100 runs": "total_entries",
+    "Models": "In production",
+    "Report of a run": "Accuracy on the holdout",
+    "Data Docs": "Runs of the data gate",
+    "Data Docs of a run": "labelled samples",
+}
+"""What an answer must hold; Airflow answers unknown addresses with its empty page."""
 AIRFLOWS_LIST = f"api/v2/dags/{DAG}/dagRuns?limit=100"
 _HOUR = timedelta(hours=1)
 
@@ -73,6 +82,8 @@ def measure(
             answer = airflow.session.get(f"{airflow.address}/{page}", timeout=60)
             seconds[name].append(time.perf_counter() - start)
             answer.raise_for_status()
+            if SEEN[name] not in answer.text:
+                raise SystemExit(f"{name}: /{page} is not the page that was meant")
             size[name] = len(answer.content)
     return {name: (median(values[1:]), size[name]) for name, values in seconds.items()}
 
@@ -91,13 +102,10 @@ def prepare(airflow: Airflow, home: Home, runs: int) -> dict[str, str]:
     if found < runs:
         raise SystemExit(f"Airflow has {found} runs, not {runs}")
     run = quote(last)
-    return {
-        "Airflow's list of 100 runs": AIRFLOWS_LIST,
-        "Models": "regime-model/models",
-        "Report of a run": f"regime-model/report?run_id={run}",
-        "Data Docs": "regime-model/data-docs/",
-        "Data Docs of a run": f"regime-model/data-docs/run?run_id={run}",
-    }
+    pages = ("models", f"report?run_id={run}", "data-docs/", f"data-docs/run?run_id={run}")
+    return dict(
+        zip(SEEN, (AIRFLOWS_LIST, *(f"regime-model/{page}" for page in pages)), strict=True)
+    )
 
 
 def _succeeded(airflow: Airflow, dag_id: str) -> str:
@@ -131,10 +139,11 @@ def as_section(measured: dict[str, tuple[float, int]], runs: int, repetitions: i
 {as_table(measured)}
 
 Median of {repetitions} alternating requests over one connection to the same api-server, login and
-permissions included. What is compared with is `GET /{AIRFLOWS_LIST}`, the request behind Airflow's
-own list of the DAG's runs, of which there are {runs}. There are {runs} candidates in MODELS_DIR (a
-pipeline keeps ten; the page shows the newest {MOST_RUNS}) and the 200 runs in Data Docs that are
-kept. *Data Docs of a run* holds the redirection to the page and the page."""
+permissions included. They are compared with the request behind Airflow's own list of the runs of
+the DAG, `GET /{AIRFLOWS_LIST}`.
+Airflow has {runs} runs of the DAG. MODELS_DIR has {runs} candidates (a pipeline keeps ten), of
+which the page shows the newest {MOST_RUNS}; Data Docs have the 200 runs that are kept. *Data Docs
+of a run* holds the redirection to the page and the page."""
 
 
 def main() -> None:
@@ -145,6 +154,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patched:
         folder = Path(name)
+        patched.setenv("AIRFLOW__CORE__PLUGINS_FOLDER", str(REPOSITORY / "plugins"))
         home = embedded_home(folder, patched, lambda: "")
         home.load(small_market())
         with running_airflow(folder / "airflow", dags_without_schedule(folder)) as airflow:
