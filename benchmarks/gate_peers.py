@@ -33,12 +33,12 @@ from pipeline.data_check import CONTRACT
 _LARGEST = 3.4e38
 _KEY = ["symbol", "timestamp"]
 _FRAMES = ("GX on a pandas frame", "pandera on a frame")
-_NOTES = """Ours judges the whole suite, with drift left out, and writes its page; the peers judge the
-{facts} facts that all of them can express, and write nothing. The frame ways first read the table
-with clickhouse-connect's `query_df`, the fastest way to a frame. Pointblank asks ClickHouse through
-Ibis; Soda Core speaks to ClickHouse only through MySQL's protocol, in its former version 3, and is
-left out. Memory is the growth of the peak of a process that runs once, imports before it. Seconds
-are medians of so many alternating rounds."""
+_NOTES = """Ours judges the whole suite, with drift left out, and writes its page; the peers judge
+the {facts} facts that all of them can express, and write nothing. The frame ways first read the
+table with clickhouse-connect's `query_df`, the fastest way to a frame. Pointblank asks ClickHouse
+through Ibis; Soda Core speaks to ClickHouse only through MySQL's protocol, in its former version 3,
+and is left out. Memory is the growth of the peak of a process that runs once, imports before it.
+Seconds are medians of so many alternating rounds."""
 
 
 def bounds() -> dict[str, tuple[float, float]]:
@@ -208,15 +208,21 @@ def main() -> None:
         print(json.dumps(_do(given.task)))
         return
     sizes = [tuple(map(int, size.split(":"))) for size in given.sizes]
-    lines = [line for size in sizes for line in measure(*size)]
-    table = as_table(lines)
-    print(table)
+    lines: list[dict[str, Any]] = []
+    for size in sizes:
+        lines += measure(*size)
+        _keep(given.sizes, lines)
+
+
+def _keep(sizes: list[str], lines: list[dict[str, Any]]) -> None:
+    """Prints and keeps what is known by now: the larger sizes take long."""
+    print(as_table(lines))
     made = made_by(
-        f"python -m benchmarks.gate_peers --sizes {' '.join(given.sizes)}",
+        f"python -m benchmarks.gate_peers --sizes {' '.join(sizes)}",
         *("great-expectations", "pandas", "pandera", "pointblank", "ibis-framework"),
     )
     notes = _NOTES.format(facts=len(stock_suite().expectations))
-    body = [made, table, "\n".join(aims_of(lines)), notes]
+    body = [made, as_table(lines), "\n".join(aims_of(lines)), notes]
     put_section("Data gate and other ways", "\n\n".join(body))
 
 

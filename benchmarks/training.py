@@ -36,7 +36,7 @@ from ml.training import TrainingOptions, fit_forest
 
 _EMBARGO = timedelta(hours=24)
 _HOLDOUT = 0.2
-_NOTES = """Limit: `fit_forest`, which draws at most 100,000 rows for a tree, on the arrays in memory. The
+_NOTES = """Limit: `fit_forest`, which draws at most 100,000 rows for a tree, on arrays in memory. The
 usual recipe reads with `pandas.read_sql`, fits the same forest without that cap on the rows before
 the cut, runs `cross_val_score` with five folds and converts with plain skl2onnx; it neither checks
 the file nor measures it. ydf and scikit-learn-intelex are only their `fit`. Accuracy is of the
@@ -236,19 +236,26 @@ def main() -> None:
         print(json.dumps(_do(given.task)))
         return
     sizes = [tuple(map(int, size.split(":"))) for size in given.sizes]
-    lines = [line for size in sizes for line in measure(*size)]
-    table = as_table(lines)
-    print(table)
-    held = [
+    lines: list[dict[str, Any]] = []
+    for size in sizes:
+        lines += measure(*size)
+        _keep(given.sizes, lines, [])
+    _keep(given.sizes, lines, [grown(rows, 20) for rows in given.memory])
+
+
+def _keep(sizes: list[str], lines: list[dict[str, Any]], held: list[dict[str, float]]) -> None:
+    """Prints and keeps what is known by now: the larger sizes take long."""
+    print(as_table(lines))
+    told = [
         f"- client memory of the whole task on {found['rows']:,.0f} rows, 20 trees: "
         f"{found['memory']:,.0f} MB in {found['seconds']:.0f} s"
-        for found in (grown(rows, 20) for rows in given.memory)
+        for found in held
     ]
     made = made_by(
-        f"python -m benchmarks.training --sizes {' '.join(given.sizes)}",
+        f"python -m benchmarks.training --sizes {' '.join(sizes)}",
         *("scikit-learn", "skl2onnx", "pandas", "ydf", "scikit-learn-intelex"),
     )
-    body = [made, table, "\n".join([*aims_of(lines), *held]), _NOTES]
+    body = [made, as_table(lines), "\n".join([*aims_of(lines), *told]), _NOTES]
     put_section("Training task", "\n\n".join(body))
 
 
