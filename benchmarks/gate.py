@@ -45,7 +45,7 @@ page. Client memory is what the peak of the client's process grows by while both
 come before it."""
 
 
-def one_statement(frozen: FrozenTable, reference: Reference) -> str:
+def one_statement(frozen: FrozenTable, reference: Reference | None) -> str:
     """Writes the facts of all rules as one statement: aggregates, and a subquery for each list."""
     table = f"{frozen.database}.{frozen.table}"
     balance = f"SELECT {LABEL} AS regime, count() AS samples FROM {table} GROUP BY regime"

@@ -36,9 +36,9 @@ _FRAMES = ("GX on a pandas frame", "pandera on a frame")
 _NOTES = """Ours judges the whole suite, with drift left out, and writes its page; the peers judge
 the {facts} facts that all of them can express, and write nothing. The frame ways first read the
 table with clickhouse-connect's `query_df`, the fastest way to a frame. Pointblank asks ClickHouse
-through Ibis; Soda Core speaks to ClickHouse only through MySQL's protocol, in its former version 3,
-and is left out. Memory is the growth of the peak of a process that runs once, imports before it.
-Seconds are medians of so many alternating rounds."""
+through Ibis; Soda Core speaks to ClickHouse only through MySQL's protocol, in its former version
+3, and is left out. Memory is the growth of the peak of a process that runs once, imports before
+it. Seconds are medians of so many alternating rounds."""
 
 
 def bounds() -> dict[str, tuple[float, float]]:

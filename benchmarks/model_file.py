@@ -28,9 +28,10 @@ from ml.training import TrainingOptions, fit_forest
 
 _CALLS = 200
 _BATCH = 10_000
-_NOTES = f"""The forests have 200 trees, as a run's. Plain skl2onnx is `to_onnx` of the forest alone; it
-lacks the ratios, the absent regimes and the double input. A single row is {_CALLS} calls one after
-the other, a batch {_BATCH:,} rows; both use one thread, scikit-learn through `predict`."""
+_NOTES = f"""The forests have 200 trees, as a run's. Plain skl2onnx is `to_onnx` of the forest
+alone; it lacks the ratios, the absent regimes and the double input. A single row is {_CALLS}
+calls one after the other, a batch {_BATCH:,} rows; both use one thread, scikit-learn through
+`predict`."""
 
 
 def measure(rows: int, trees: int, repetitions: int) -> dict[str, Any]:

@@ -30,9 +30,9 @@ SLOW_ROWS = 1_000_000
 
 _LABEL = f"toUInt8(indexOf([{', '.join(map(repr, REGIMES))}], toString(regime_label)) - 1)"
 _NOTES = """Limit: the same query with `FORMAT Null`, so the server does everything but send. Ours
-reads the whole `SampleColumns`, the others `X`, labels, times and symbols of the same query; pandas.read_sql
-reads the columns as they are. Memory is the growth of the peak of a process that reads once; the
-float32 matrix itself is {matrix}."""
+reads the whole `SampleColumns`, the others `X`, labels, times and symbols of the same query;
+pandas.read_sql reads the columns as they are. Memory is the growth of the peak of a process that
+reads once; the float32 matrix itself is {matrix}."""
 
 
 def query_of(snapshot: Snapshot) -> str:

@@ -36,12 +36,12 @@ from ml.training import TrainingOptions, fit_forest
 
 _EMBARGO = timedelta(hours=24)
 _HOLDOUT = 0.2
-_NOTES = """Limit: `fit_forest`, which draws at most 100,000 rows for a tree, on arrays in memory. The
-usual recipe reads with `pandas.read_sql`, fits the same forest without that cap on the rows before
-the cut, runs `cross_val_score` with five folds and converts with plain skl2onnx; it neither checks
-the file nor measures it. ydf and scikit-learn-intelex are only their `fit`. Accuracy is of the
-newest fifth, which none has seen. All have the same number and depth of trees. Seconds are medians
-of so many alternating rounds."""
+_NOTES = """Limit: `fit_forest`, which draws at most 100,000 rows for a tree, on arrays in memory.
+The usual recipe reads with `pandas.read_sql`, fits the same forest without that cap on the rows
+before the cut, runs `cross_val_score` with five folds and converts with plain skl2onnx; it
+neither checks the file nor measures it. ydf and scikit-learn-intelex are only their `fit`.
+Accuracy is of the newest fifth, which none has seen. All have the same number and depth of trees.
+Seconds are medians of so many alternating rounds."""
 
 
 def samples_of(engine: Engine, snapshot: Snapshot) -> Samples:
