@@ -1,4 +1,4 @@
-# Bare `make` is what CI runs: lint, types, tests.
+# Bare `make` is what CI runs: lint, types, tests, speed ratios.
 .DEFAULT_GOAL := check
 SHELL := /bin/bash
 
