@@ -22,6 +22,7 @@ from sqlalchemy import Engine, text
 from tabulate import tabulate
 
 from benchmarks.market_in_sql import insert_samples
+from benchmarks.measuring import aim
 from benchmarks.results import put_section
 from clickhouse.engine import open_engine
 from clickhouse.reading import read_samples
@@ -144,7 +145,11 @@ def main() -> None:
     table = as_table(measured)
     print(table)
     command = f"`python -m benchmarks.gate --repetitions {given.repetitions}`"
-    put_section("Data gate", f"{command}, {datetime.now(UTC):%Y-%m-%d}.\n\n{table}\n\n{_READING}")
+    largest = max(measured, key=lambda m: m["rows"])
+    told = f"gate over one statement, {largest['rows']:,} rows"
+    met = aim(told, largest["gate"] / largest["statement"], most=3)
+    made = f"{command}, {datetime.now(UTC):%Y-%m-%d}."
+    put_section("Data gate", "\n\n".join([made, table, met, _READING]))
 
 
 def as_table(measured: list[dict[str, Any]]) -> str:
