@@ -116,7 +116,7 @@ def measure(rows: int, repetitions: int) -> list[dict[str, Any]]:
     with running_server() as server:
         with opened(server.url("native")) as engine:
             snapshot = freeze_random(engine, rows)
-        task = {"url": url_of(server, "native"), "http": url_of(server, "http")}
+        task: dict[str, Any] = {"url": url_of(server, "native"), "http": url_of(server, "http")}
         task |= {"snapshot": snapshot.to_dict(), "slow": rows <= SLOW_ROWS}
         found = in_child("benchmarks.reading", repetitions=repetitions, **task)
         lines = [
