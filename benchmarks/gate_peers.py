@@ -17,6 +17,7 @@ from typing import Any
 import great_expectations as gx
 import pandas as pd
 from great_expectations import expectations as gxe
+from great_expectations.data_context.types.base import ProgressBarsConfig
 from sqlalchemy import make_url
 
 from benchmarks.measuring import aim, by_turns, growth_in_mb, in_child, made_by, table_of
@@ -74,7 +75,8 @@ def ways_of(url: str, http: str, snapshot: Snapshot, docs: Path) -> dict[str, Ca
     connect = clickhouse_connect.get_client(**place)
 
     def frame() -> pd.DataFrame:
-        return connect.query_df(f"SELECT * FROM {snapshot.name}")
+        found: pd.DataFrame = connect.query_df(f"SELECT * FROM {snapshot.name}")
+        return found
 
     return {
         "ours": lambda: judge_ours(engine, snapshot, docs),
@@ -100,7 +102,7 @@ def _require(passed: Any) -> None:
 
 def _stock_on_table(url: str, snapshot: Snapshot) -> Any:
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_sql("clickhouse", connection_string=url)
     asset = source.add_table_asset(name="table", table_name=snapshot.table)
     batch = asset.add_batch_definition_whole_table("all").get_batch()
@@ -109,7 +111,7 @@ def _stock_on_table(url: str, snapshot: Snapshot) -> Any:
 
 def _stock_on_frame(frame: pd.DataFrame) -> Any:
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     asset = context.data_sources.add_pandas("pandas").add_dataframe_asset("frame")
     definition = asset.add_batch_definition_whole_dataframe("all")
     batch = definition.get_batch(batch_parameters={"dataframe": frame})
@@ -145,7 +147,7 @@ def measure(rows: int, repetitions: int) -> list[dict[str, Any]]:
     with running_server() as server:
         with opened(server.url("native")) as engine:
             snapshot = freeze_random(engine, rows)
-        task = {"url": url_of(server, "native"), "http": url_of(server, "http")}
+        task: dict[str, Any] = {"url": url_of(server, "native"), "http": url_of(server, "http")}
         task |= {"snapshot": snapshot.to_dict()}
         found = in_child("benchmarks.gate_peers", repetitions=repetitions, **task)
         return [

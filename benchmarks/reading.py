@@ -129,8 +129,8 @@ def measure(rows: int, repetitions: int) -> list[dict[str, Any]]:
             for way, seconds in found.items()
         ]
     with embedded_random(rows) as (url, snapshot):
-        task = {"url": str(url), "snapshot": snapshot.to_dict()}
-        found = in_child("benchmarks.reading", embedded=repetitions, **task)
+        embedded: dict[str, Any] = {"url": str(url), "snapshot": snapshot.to_dict()}
+        found = in_child("benchmarks.reading", embedded=repetitions, **embedded)
     return [*lines, {"rows": snapshot.rows, "way": "ours, chDB", **found}]
 
 
