@@ -1,10 +1,12 @@
-# Bare `make` is what CI runs: lint, types, tests.
+# Bare `make` is what CI runs: lint, types, tests, speed ratios.
 .DEFAULT_GOAL := check
 SHELL := /bin/bash
 
 PYTHON ?= python3
 VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
+# The peers of the benchmarks cannot change what runs.
+BENCH := $(CURDIR)/.venv-bench
 UV := $(shell command -v uv 2>/dev/null)
 
 # A variable that is already set wins, so the same commands run against your own Airflow home,
@@ -21,9 +23,9 @@ export PATH := $(BIN):$(PATH)
 # Great Expectations and Airflow import twice as slowly without their bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check lint types test test-services demo ui up down lock screenshots clean
+.PHONY: check lint types test test-services bench-check bench demo ui up down lock screenshots clean
 
-check: lint types test
+check: lint types test bench-check
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -39,6 +41,14 @@ test: $(VENV)/.dev
 test-services: $(VENV)/.dev
 	tests/install.sh
 	$(BIN)/pytest -n auto --dist loadfile tests/services
+
+# Alone and last: what runs beside it would be measured with it.
+bench-check: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.check
+
+# FULL=1 takes the sizes of the aims, up to ten million rows, and hours.
+bench: $(BENCH)/.bench
+	$(BENCH)/bin/python -m benchmarks $(if $(FULL),--full)
 
 demo: $(VENV)/.run $(AIRFLOW_HOME)/.migrated
 	@$(BIN)/python -m pipeline.demo
@@ -56,6 +66,12 @@ $(VENV)/.run: requirements.txt
 
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	$(call install,requirements-dev.txt)
+	@touch $@
+
+$(BENCH)/.bench: VENV := $(BENCH)
+$(BENCH)/.bench: BIN := $(BENCH)/bin
+$(BENCH)/.bench: requirements-bench.txt
+	$(call install,requirements-bench.txt)
 	@touch $@
 
 define install
@@ -83,6 +99,7 @@ lock:
 	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest requirements.in -o requirements.txt
 	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt requirements-dev.in -o requirements-dev.txt
 	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt requirements-image.in -o requirements-image.txt
+	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt -c requirements-dev.txt requirements-bench.in -o requirements-bench.txt
 
 # The README's pictures of the Airflow UI; needs Chromium.
 screenshots: $(VENV)/.dev

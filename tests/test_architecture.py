@@ -56,6 +56,6 @@ def test_lock_excludes_the_onnxruntime_that_computes_forests_wrongly() -> None:
 
 
 def test_locks_name_no_machine_and_no_registry() -> None:
-    for lock in ("requirements.txt", "requirements-dev.txt"):
+    for lock in ("requirements.txt", "requirements-dev.txt", "requirements-bench.txt"):
         text = Path(lock).read_text(encoding="utf-8")
         assert not re.search(r"://|--index|--find-links| @ ", text)

@@ -1,0 +1,263 @@
+"""The work of `train_model`, against one fit of the same forest, and other ways to a model file.
+
+    python -m benchmarks.training [--sizes 100000:200:5 1000000:20:5] [--memory 10000000]
+
+The whole task reads, splits, fits, cross-validates, exports, checks the file in another process,
+measures and writes the report. Peers are those of requirements-bench.txt.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from skl2onnx import to_onnx
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import cross_val_score
+from sqlalchemy import Engine, text
+
+from benchmarks.measuring import aim, by_turns, growth_in_mb, in_child, made_by, table_of
+from benchmarks.results import put_section
+from benchmarks.tables import freeze_market, freeze_random, running_server, url_of
+from clickhouse.engine import opened
+from clickhouse.reading import read_samples
+from clickhouse.snapshot import Snapshot, verify
+from ml.candidate import build_candidate
+from ml.contract import FEATURES, REGIMES
+from ml.metrics import Provenance
+from ml.samples import Samples
+from ml.split import split_by_time
+from ml.training import TrainingOptions, fit_forest
+
+_EMBARGO = timedelta(hours=24)
+_HOLDOUT = 0.2
+_NOTES = """Limit: `fit_forest`, which draws at most 100,000 rows for a tree, on arrays in memory.
+The usual recipe reads with `pandas.read_sql`, fits the same forest without that cap on the rows
+before the cut, runs `cross_val_score` with five folds and converts with plain skl2onnx; it
+neither checks the file nor measures it. ydf and scikit-learn-intelex are only their `fit`.
+Accuracy is of the newest fifth, which none has seen. All have the same number and depth of trees.
+Seconds are medians of so many alternating rounds."""
+
+
+def samples_of(engine: Engine, snapshot: Snapshot) -> Samples:
+    """Reads as `train_model` does."""
+    verify(engine, snapshot)
+    return Samples(**read_samples(engine, snapshot, FEATURES, REGIMES))
+
+
+def whole_task(engine: Engine, snapshot: Snapshot, options: TrainingOptions, out: Path) -> float:
+    """What `train_model` does, with the candidate's files in a folder; returns its accuracy."""
+    told = Provenance("bench", snapshot.name, snapshot.fingerprint, datetime.now(UTC))
+    samples = samples_of(engine, snapshot)
+    built = build_candidate(samples, options, _HOLDOUT, _EMBARGO, told)
+    for name, content in built.files().items():
+        (out / name).write_bytes(content)
+    return float(built.metrics["test_accuracy"])
+
+
+def usual_recipe(engine: Engine, snapshot: Snapshot, options: TrainingOptions, out: Path) -> float:
+    """What a tutorial would do with the same table; returns its accuracy on the newest fifth."""
+    query = f"SELECT * FROM {snapshot.name} ORDER BY timestamp, symbol"
+    with engine.connect() as connection:
+        frame = pd.read_sql(text(query), connection)
+    X, y = frame[list(FEATURES)].to_numpy(np.float32), frame["regime_label"].map(REGIMES.index)
+    split = split_by_time(frame["timestamp"].to_numpy("datetime64[s]"), _HOLDOUT, _EMBARGO)
+    forest = _bare_forest(RandomForestClassifier, options)
+    forest.fit(X[split.training], y[split.training])
+    cross_val_score(
+        _bare_forest(RandomForestClassifier, options), X[split.training], y[split.training], cv=5
+    )
+    (out / "usual.onnx").write_bytes(to_onnx(forest, X[:1]).SerializeToString())
+    return float(forest.score(X[split.holdout], y[split.holdout]))
+
+
+def _bare_forest(kind: Any, options: TrainingOptions) -> Any:
+    return kind(
+        n_estimators=options.trees,
+        max_depth=options.max_depth,
+        min_samples_leaf=options.min_samples_leaf,
+        n_jobs=-1,
+        random_state=options.seed,
+    )
+
+
+class Fits:
+    """Fits on arrays in memory, each with its accuracy on the holdout."""
+
+    def __init__(self, samples: Samples, options: TrainingOptions) -> None:
+        split = split_by_time(samples.timestamps, _HOLDOUT, _EMBARGO)
+        self.train, self.holdout = samples.rows(split.training), samples.rows(split.holdout)
+        self.options = options
+
+    def capped(self) -> Any:
+        """The limit."""
+        return fit_forest(self.train.features, self.train.labels, self.options)
+
+    def intel(self) -> Any:
+        """scikit-learn-intelex."""
+        from sklearnex.ensemble import RandomForestClassifier as Forest  # noqa: PLC0415
+
+        forest = _bare_forest(Forest, self.options)
+        return forest.fit(self.train.features, self.train.labels)
+
+    def ydf(self) -> Any:
+        """ydf, whose forest cannot be written as ONNX."""
+        import ydf  # noqa: PLC0415
+
+        learner = ydf.RandomForestLearner(
+            label="y",
+            num_trees=self.options.trees,
+            max_depth=self.options.max_depth,
+            min_examples=self.options.min_samples_leaf,
+            compute_oob_performances=False,
+            winner_take_all=False,
+        )
+        ydf.verbose(0)
+        return learner.train({"x": self.train.features, "y": self.train.labels})
+
+    def accuracies(self) -> dict[str, float]:
+        """Of the peers' forests."""
+        X, y = self.holdout.features, self.holdout.labels
+        named = self.ydf().predict({"x": X}).argmax(axis=1)
+        classes = np.unique(self.train.labels)
+        return {
+            "fit, scikit-learn-intelex": float(self.intel().score(X, y)),
+            "fit, ydf": float((classes[named] == y).mean()),
+            "fit, the limit": float(self.capped().score(X, y)),
+        }
+
+
+def measure(rows: int, trees: int, repetitions: int) -> list[dict[str, Any]]:
+    """Times all by turns in one process."""
+    with running_server() as server:
+        with opened(server.url("native")) as engine:
+            snapshot = freeze_market(engine, rows)
+        task = {"url": url_of(server, "native"), "snapshot": snapshot.to_dict(), "trees": trees}
+        found = in_child("benchmarks.training", repetitions=repetitions, **task)
+    return [
+        {"rows": snapshot.rows, "trees": trees, "rounds": repetitions, "way": way, **facts}
+        for way, facts in found.items()
+    ]
+
+
+def _compare(engine: Engine, snapshot: Snapshot, options: TrainingOptions, rounds: int) -> Any:
+    fits = Fits(samples_of(engine, snapshot), options)
+    accuracies = fits.accuracies()
+
+    def scored(way: str, work: Callable[..., float]) -> None:
+        with tempfile.TemporaryDirectory() as out:
+            accuracies[way] = work(engine, snapshot, options, Path(out))
+
+    ways: dict[str, Callable[[], object]] = {
+        "fit, the limit": fits.capped,
+        "ours, whole task": lambda: scored("ours, whole task", whole_task),
+        "usual recipe": lambda: scored("usual recipe", usual_recipe),
+        "fit, scikit-learn-intelex": fits.intel,
+        "fit, ydf": fits.ydf,
+    }
+    # Each has run once, or is so long that its first call is like the others.
+    seconds = by_turns(ways, rounds, warm=False)
+    return {way: {"seconds": seconds[way], "accuracy": accuracies[way]} for way in ways}
+
+
+def grown(rows: int, trees: int) -> dict[str, float]:
+    """Memory and seconds of the whole task on random rows, in a process of its own."""
+    with running_server() as server:
+        with opened(server.url("native")) as engine:
+            snapshot = freeze_random(engine, rows)
+        task = {"url": url_of(server, "native"), "snapshot": snapshot.to_dict(), "trees": trees}
+        found: dict[str, float] = in_child("benchmarks.training", **task)
+    return {"rows": snapshot.rows, "trees": trees, **found}
+
+
+def _do(task: dict[str, Any]) -> Any:
+    snapshot, options = Snapshot(**task["snapshot"]), TrainingOptions(trees=task["trees"])
+    with opened(task["url"]) as engine, tempfile.TemporaryDirectory() as out:
+        if "repetitions" in task:
+            return _compare(engine, snapshot, options, task["repetitions"])
+        seconds = {}
+
+        def once() -> None:
+            ways = {"task": lambda: whole_task(engine, snapshot, options, Path(out))}
+            seconds.update(by_turns(ways, 1, warm=False))
+
+        return {"memory": growth_in_mb(once), "seconds": seconds["task"]}
+
+
+def aims_of(lines: list[dict[str, Any]]) -> list[str]:
+    """What was aimed at, of each number of rows."""
+    aims = []
+    for rows, trees in sorted({(line["rows"], line["trees"]) for line in lines}):
+        own = {x["way"]: x for x in lines if (x["rows"], x["trees"]) == (rows, trees)}
+        ours, limit, usual = (
+            own[way] for way in ("ours, whole task", "fit, the limit", "usual recipe")
+        )
+        told = f"whole training task over one fit, {rows:,} rows, {trees} trees"
+        aims.append(aim(told, ours["seconds"] / limit["seconds"], most=2))
+        told = f"the usual recipe over the whole training task, {rows:,} rows, {trees} trees"
+        least = 15 if rows >= 1_000_000 else 5
+        aims.append(aim(told, usual["seconds"] / ours["seconds"], least=least))
+        told = f"accuracy less that of the usual recipe, in points, {rows:,} rows, {trees} trees"
+        aims.append(aim(told, 100 * (ours["accuracy"] - usual["accuracy"]), least=-0.5))
+    return aims
+
+
+def as_table(lines: list[dict[str, Any]]) -> str:
+    """Formats what was measured."""
+    limits = {(x["rows"], x["trees"]): x["seconds"] for x in lines if x["way"] == "fit, the limit"}
+    cells = [
+        (
+            f"{x['rows']:,}",
+            x["trees"],
+            x["rounds"],
+            x["way"],
+            f"{x['seconds']:.1f}",
+            f"{x['seconds'] / limits[x['rows'], x['trees']]:.1f}",
+            f"{x['accuracy']:.1%}",
+        )
+        for x in lines
+    ]
+    return table_of(("rows", "trees", "rounds", "way", "s", "× limit", "accuracy"), cells)
+
+
+def main() -> None:
+    """Measures, prints the table and keeps it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", nargs="+", default=["100000:200:5"], help="rows:trees:rounds")
+    parser.add_argument("--memory", type=int, nargs="*", default=[], help="rows, with 20 trees")
+    parser.add_argument("--task", type=json.loads, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.task:
+        print(json.dumps(_do(given.task)))
+        return
+    sizes = [tuple(map(int, size.split(":"))) for size in given.sizes]
+    lines: list[dict[str, Any]] = []
+    for size in sizes:
+        lines += measure(*size)
+        _keep(given.sizes, lines, [])
+    _keep(given.sizes, lines, [grown(rows, 20) for rows in given.memory])
+
+
+def _keep(sizes: list[str], lines: list[dict[str, Any]], held: list[dict[str, float]]) -> None:
+    """Prints and keeps what is known by now: the larger sizes take long."""
+    print(as_table(lines))
+    told = [
+        f"- client memory of the whole task on {found['rows']:,.0f} rows, 20 trees: "
+        f"{found['memory']:,.0f} MB in {found['seconds']:.0f} s"
+        for found in held
+    ]
+    made = made_by(
+        f"python -m benchmarks.training --sizes {' '.join(sizes)}",
+        *("scikit-learn", "skl2onnx", "pandas", "ydf", "scikit-learn-intelex"),
+    )
+    body = [made, as_table(lines), "\n".join([*aims_of(lines), *told]), _NOTES]
+    put_section("Training task", "\n\n".join(body))
+
+
+if __name__ == "__main__":
+    main()

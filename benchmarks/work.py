@@ -1,0 +1,29 @@
+"""The work of one DAG run without Airflow's part: the functions that its tasks call.
+
+python -m benchmarks.work [--only-import]
+"""
+
+import argparse
+from datetime import UTC, datetime
+
+from pipeline import data_check, model_deployment, model_training, outcome  # noqa: F401
+from pipeline.settings import read_settings
+
+
+def work() -> None:
+    """Checks, trains, validates, and deploys or skips, as a run does."""
+    settings, run_id = read_settings(), f"bench {datetime.now(UTC).isoformat()}"
+    checked = data_check.check_data(settings, run_id, datetime.now(UTC))
+    trained = model_training.train_model(settings, run_id, checked["snapshot"])
+    decision = model_training.validate_model(settings, run_id, checked["snapshot"])
+    if decision["deploy"]:
+        model_deployment.deploy_model(settings, run_id, trained, decision)
+    else:
+        model_deployment.skip_deployment(settings, run_id, decision)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only-import", action="store_true")
+    if not parser.parse_args().only_import:
+        work()

@@ -1,0 +1,62 @@
+"""What the benchmarks write, and when their check fails."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import check
+from benchmarks.measuring import aim, by_turns, growth_in_mb
+from benchmarks.results import put_section
+
+
+def test_section_measured_again_replaces_its_former_self_and_its_aims(tmp_path: Path) -> None:
+    file = tmp_path / "RESULTS.md"
+    put_section("Gate", aim("gate over limit", 4, most=3), file)
+    put_section("Reading", aim("peer over ours", 6, least=5), file)
+    put_section("Gate", aim("gate over limit", 2, most=3), file)
+    sections = file.read_text(encoding="utf-8").split("## ")[1:]
+    assert [section.splitlines()[0] for section in sections] == ["Aims", "Gate", "Reading"]
+    assert sections[0].splitlines()[2:4] == [
+        "- met: gate over limit: 2 (aim ≤ 3)",
+        "- met: peer over ours: 6 (aim ≥ 5)",
+    ]
+
+
+def test_aim_out_of_reach_is_said_to_be_missed() -> None:
+    assert aim("a", 2.01, most=2).startswith("- **missed**")
+    assert aim("a", 4.9, least=5).startswith("- **missed**")
+
+
+def test_ways_run_by_turns_after_a_round_that_does_not_count() -> None:
+    order: list[str] = []
+    ways = {name: lambda name=name: order.append(name) for name in "ab"}
+    assert set(by_turns(ways, 2)) == {"a", "b"}
+    assert order == ["a", "b"] * 3
+
+
+def test_growth_counts_what_the_work_holds_at_its_peak() -> None:
+    assert 60 < growth_in_mb(lambda: bytearray(b"x") * (64 * 2**20)) < 90
+
+
+@pytest.mark.parametrize(("ratio", "code", "measured"), [(1.29, 0, 1), (1.31, 1, 2)])
+def test_check_fails_when_a_ratio_is_a_third_worse_twice(
+    ratio: float, code: int, measured: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds = tmp_path / "bounds.json"
+    bounds.write_text(json.dumps({"a": 1.0}), encoding="utf-8")
+    calls: list[int] = []
+
+    def measure() -> dict[str, float]:
+        calls.append(1)
+        return {"a": ratio}
+
+    monkeypatch.setattr(check, "BOUNDS", bounds)
+    monkeypatch.setattr(check, "MEASURES", (measure,))
+    monkeypatch.setattr("sys.argv", ["check"])
+    assert (check.main(), len(calls)) == (code, measured)
+
+
+def test_every_ratio_of_the_check_has_a_bound() -> None:
+    bounds = json.loads(check.BOUNDS.read_text(encoding="utf-8"))
+    assert len(bounds) == 6 and all(bound > 0 for bound in bounds.values())
