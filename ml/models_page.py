@@ -56,10 +56,11 @@ def models_page(store: Store, now: datetime, rollback: str | None = None) -> byt
         OSError: if the models cannot be read.
     """
     production, backups = look_at_production(store), look_at_backups(store)
-    candidates, older = metrics_of_runs(store, MOST_RUNS)
-    runs = _past_runs(production, backups, candidates, read_history(store), now)
-    oldest_first = [run.metrics for run in reversed(runs)]
-    labels = balances(oldest_first)
+    candidates, unread = metrics_of_runs(store, MOST_RUNS)
+    every = _past_runs(production, backups, candidates, read_history(store), now)
+    runs = [run for rank, run in enumerate(every) if rank < MOST_RUNS or run.in_production]
+    oldest_first = [run.metrics for run in reversed(every)]
+    labels = balances([run.metrics for run in reversed(runs)])
     return render(
         "models_page.html.jinja",
         _SHEETS,
@@ -69,7 +70,7 @@ def models_page(store: Store, now: datetime, rollback: str | None = None) -> byt
         production_report=next((run.report for run in runs if run.in_production), None),
         backups=backups,
         runs=runs,
-        older=older,
+        older=unread > 0 or len(every) > len(runs),
         chart=history_chart(oldest_first, 1040, 320),
         small_chart=history_chart(oldest_first, 440, 300),
         regimes=REGIMES,

@@ -123,6 +123,22 @@ def test_unreadable_and_hostile_metrics_break_nothing(tmp_path: Path) -> None:
     assert "<script" not in page and "No model in production" in page
 
 
+def test_of_a_long_history_the_chart_has_all_and_the_table_the_newest(
+    kept: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(kept, tmp_path / "models")
+    weeks = [START - (week + 1) * WEEK for week in range(2 * MOST_RUNS)]
+    told = [
+        {"run_id": f"run of {then}", "trained_at": then.isoformat(), "test_accuracy": 0.7}
+        for then in reversed(weeks)
+    ]
+    remember(Folder(tmp_path / "models"), told)
+    page = _page(tmp_path / "models")
+    chart = page.partition('id="backups"')[0]
+    assert chart.count('<circle class="dot') >= 2 * (2 * MOST_RUNS + 2)
+    assert f"run of {weeks[0]}" in page and f"run of {weeks[-1]}" not in page
+
+
 def test_run_of_the_history_stands_in_chart_and_table(kept: Path, tmp_path: Path) -> None:
     shutil.copytree(kept, tmp_path / "models")
     old = {"run_id": "run of last year", "trained_at": "2025-11-23T02:00:00+00:00"}
@@ -152,7 +168,7 @@ def test_of_many_runs_the_newest_are_shown_and_production_always(
     page = _page(models)
     shown = re.findall(r'href="report\?run_id=many\+(\d+)"', page)
     assert shown == [str(hour) for hour in reversed(range(20, MOST_RUNS + 20))]
-    assert "23 older candidates are not shown" in page
+    assert "Older runs are not listed" in page
     assert page.count("· in production") == 1
 
 
