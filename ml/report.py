@@ -100,7 +100,7 @@ def _features(metrics: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _origin(metrics: Mapping[str, Any]) -> Iterator[str]:
-    available = metrics["train_samples_available"]
+    available = metrics.get("train_samples_available") or metrics["train_samples"]
     of_all = f" of {available}" if available > metrics["train_samples"] else ""
     yield (
         f"Training: {metrics['train_samples']}{of_all} rows, "
