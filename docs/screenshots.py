@@ -75,7 +75,7 @@ def _take(camera: Camera, deployed: str) -> None:
     camera.keep("dag")
     page = camera.open(f"dags/{DAG}")
     page.get_by_test_id("trigger-dag-button").first.click()
-    page.get_by_role("dialog").get_by_role("button", name="Thresholds of this run").click()
+    page.get_by_role("dialog").get_by_role("button", name="Promotion gate").click()
     camera.keep("trigger")
     camera.open(f"{run}/tasks/check_data").get_by_text("labels missing").first.wait_for()
     camera.keep("check-data-log")

@@ -175,7 +175,7 @@ def test_run_started_with_a_higher_floor_is_reported_as_not_deployed(
     open_page: Open, shown: Ui
 ) -> None:
     page, live = open_page(f"dags/{DAG}"), _production(shown)
-    _trigger(page, "Thresholds of this run", "element_min_accuracy", "0.99")
+    _trigger(page, "Promotion gate", "element_min_accuracy", "0.99")
     run_id = _watched_to_its_end(open_page, shown, DAG)
     page = open_page(f"dags/{DAG}/runs/{quote(run_id)}")
     page.get_by_test_id("main-content").get_by_role("link", name="Report", exact=True).click()
