@@ -16,7 +16,7 @@ def test_task_shows_its_settings_with_their_defaults() -> None:
     explained(dag)
     gate, verdict = (dag.get_task(name).doc_md for name in ("check_data", "validate_model"))
     assert "| `MIN_LABELED_SAMPLES` | 300 | Fewest labelled samples. |" in gate
-    assert "| `MIN_ACCURACY` | 0.65 | Lowest accuracy that may be deployed. |" in verdict
+    assert "| `MIN_ACCURACY` | 0.65 | Lowest accuracy to deploy. |" in verdict
     assert "MIN_ACCURACY" not in gate
 
 
