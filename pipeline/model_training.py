@@ -10,8 +10,8 @@ from ml.candidate import build_candidate, judge_candidate
 from ml.cluster import spread
 from ml.metrics import Provenance
 from ml.promotion import PromotionThresholds
-from ml.registry import read_candidate, write_candidate
-from ml.report import text_report, verdict_lines
+from ml.registry import REPORT_FILE, candidate_folder, read_candidate, write_candidate
+from ml.report import verdict_lines
 from ml.samples import moment_of
 from ml.source import source_commit
 from ml.training import TrainingOptions
@@ -72,6 +72,7 @@ def validate_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any])
         samples = read_rows_since(engine, frozen, moment_of(judged["holdout_start"]))
     decision = judge_candidate(settings.models, run_id, samples, thresholds).to_dict()
     with log_group(log, "Report"):
-        log.info("%s", text_report(read_candidate(settings.models, run_id).metrics))
+        report = settings.models.read(f"{candidate_folder(run_id)}/{REPORT_FILE}") or b""
+        log.info("%s", report.decode())
     log.info("%s", "\n".join(verdict_lines(decision)))
     return decision
