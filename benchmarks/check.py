@@ -1,4 +1,4 @@
-"""Fails when a ratio is worse than its recorded bound by more than 30%: a part of bare `make`.
+"""Fails when a ratio is worse than its recorded bound by more than 30%.
 
     python -m benchmarks.check [--record]
 
