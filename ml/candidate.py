@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ml.acceptance import accept_file
+from ml.cluster import spread
 from ml.comparison import compare_with_production
 from ml.drift import drift_since
 from ml.errors import ModelBroken
@@ -68,12 +69,14 @@ class BuiltCandidate:
         }
 
 
-def build_candidate(
+def build_candidate(  # noqa: PLR0913
     samples: Samples,
     options: TrainingOptions,
     holdout_fraction: float,
     embargo: timedelta,
     provenance: Provenance,
+    *,
+    scheduler: str | None = None,
 ) -> BuiltCandidate:
     """Splits, fits, exports, checks the file and measures it; progress goes to the log.
 
@@ -83,8 +86,10 @@ def build_candidate(
         holdout_fraction: newest share kept for the verdict, between 0 and 1.
         embargo: gap between training and holdout.
         provenance: where the samples come from.
+        scheduler: address of the Dask cluster that grows the forests; None: on this machine.
 
     Raises:
+        ClusterUnavailable: if that cluster fails.
         TooFewSamples: if the split leaves too little to train on or to judge by.
         ModelBroken: if the exported file does not answer like the forest.
     """
@@ -100,9 +105,11 @@ def build_candidate(
         "Training on %d rows before %s, judging on %d rows, %d rows lie between",
         *(len(train), split.cut, len(holdout), split.embargoed_samples),
     )
-    forest = fit_forest(train.features, train.labels, options)
-    log.info("Grew %d trees; cross-validating in time", options.trees)
-    cv = cross_validate_in_time(train, options, embargo)
+    # No further: what opens the file cannot be sent to a worker, and joblib would wait for ever.
+    with spread(scheduler):
+        forest = fit_forest(train.features, train.labels, options)
+        log.info("Grew %d trees; cross-validating in time", options.trees)
+        cv = cross_validate_in_time(train, options, embargo)
     log.info("Scoring the exported file")
     bare = export_forest(forest)
     profile = profile_of(train)

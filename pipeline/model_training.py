@@ -7,7 +7,6 @@ from typing import Any
 
 from clickhouse.snapshot import Snapshot, verify
 from ml.candidate import build_candidate, judge_candidate
-from ml.cluster import spread
 from ml.metrics import Provenance
 from ml.promotion import PromotionThresholds
 from ml.registry import REPORT_FILE, candidate_folder, read_candidate, write_candidate
@@ -44,8 +43,9 @@ def train_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) ->
         with clickhouse_engine() as engine:
             verify(engine, frozen)
             samples = read_training_rows(engine, frozen, *cut, options.max_train_rows)
-        with spread(settings.train_dask_scheduler):
-            candidate = build_candidate(samples, options, *cut, provenance)
+        candidate = build_candidate(
+            samples, options, *cut, provenance, scheduler=settings.train_dask_scheduler
+        )
     log.info(
         "Accuracy on the holdout, not judged yet: %s", percent(candidate.metrics["test_accuracy"])
     )
