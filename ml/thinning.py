@@ -55,8 +55,18 @@ def plan_thinning(
         return None
     before = split.cut - np.timedelta64(math.ceil(embargo.total_seconds()), "s")
     of_regime = rows[timestamps < before].sum(axis=0)
-    # Rounded down, so that it is at most so many; a regime that occurs keeps at least one row.
-    quotas = np.where(of_regime > 0, np.maximum(1, of_regime * most // available), 0)
+    quotas = _quotas(of_regime, most)
     counts = dict(zip(REGIMES, map(int, rows.sum(axis=0)), strict=True))
     population = Population(split.cut, int(rows.sum()), available, counts)
     return ThinningPlan(before, tuple(map(int, quotas)), population)
+
+
+def _quotas(of_regime: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Shares of just `most` rows; a regime that occurs keeps at least one."""
+    available, shares = of_regime.sum(), of_regime * most
+    quotas = np.where(of_regime > 0, np.maximum(1, shares // available), 0)
+    while quotas.sum() < most:
+        quotas[np.argmax(shares - quotas * available)] += 1
+    while quotas.sum() > most:
+        quotas[np.argmax(quotas)] -= 1
+    return quotas

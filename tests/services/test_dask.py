@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -16,8 +18,12 @@ import numpy as np
 import pytest
 from sklearn.pipeline import Pipeline
 
+from ml.candidate import build_candidate
 from ml.cluster import ClusterUnavailable, spread
+from ml.inputs import forest_inputs
+from ml.metrics import Provenance
 from ml.onnx_export import export_forest
+from ml.samples import Samples
 from ml.training import TrainingOptions, fit_forest
 from tests.services.server import REPOSITORY
 
@@ -70,8 +76,25 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
             process.wait()
 
 
-def _grown(dask_worker: Any) -> int:
-    return int(dask_worker.state.executed_count)
+@dataclass(frozen=True)
+class AtWork:
+    """What a worker has done and has in hands: batches of trees, bytes of the largest array."""
+
+    pid: int
+    done: int
+    running: int
+    largest: int
+
+
+def _at_work(dask_worker: Any) -> tuple[int, int, int, int]:
+    sent = [getattr(value, "nbytes", 0) for value in dask_worker.data.values()]
+    state = dask_worker.state
+    return os.getpid(), state.executed_count, state.executing_count, max(sent, default=0)
+
+
+def _workers(client: Any) -> dict[int, AtWork]:
+    found = [AtWork(*told) for told in client.run(_at_work).values()]
+    return {worker.pid: worker for worker in found}
 
 
 def _bytes(forest: Pipeline) -> bytes:
@@ -83,31 +106,62 @@ def test_forest_grown_on_two_workers_is_the_same_bit_for_bit(cluster, rows, alon
     with distributed.Client(address, set_as_default=False) as client:
         with spread(address):
             forest = fit_forest(*rows, OPTIONS)
-        grew = client.run(_grown)
-    assert len(grew) == 2 and all(count > 10 for count in grew.values()), grew
+            predicted = forest.predict(rows[0])
+        grew = [worker.done for worker in _workers(client).values()]
+    assert len(grew) == 2 and min(grew) > 10, grew
     assert _bytes(forest) == alone
+    np.testing.assert_array_equal(predicted, forest.predict(rows[0]))
 
 
-def test_worker_that_dies_in_the_middle_changes_nothing(cluster, rows, alone, capsys) -> None:
-    address, workers = cluster
-    told = []
+@pytest.mark.timeout(120)
+def test_candidate_of_a_cluster_is_that_of_this_machine(cluster, rows) -> None:
+    address, _ = cluster
+    features, labels = rows
+    hours = np.datetime64("2026-01-01", "s") + np.arange(len(labels)) * np.timedelta64(3600, "s")
+    samples = Samples(features, labels.astype(np.uint8), hours, np.full(len(labels), "BTC", object))
+    told = Provenance("run", "table", "fingerprint", datetime(2026, 7, 1, tzinfo=UTC))
+    options = TrainingOptions(trees=40, cv_trees=5)
+    here, there = (
+        build_candidate(samples, options, 0.2, timedelta(hours=24), told, scheduler=scheduler)
+        for scheduler in (None, address)
+    )
+    assert there.model == here.model
+    differing = {name for name in here.metrics if here.metrics[name] != there.metrics[name]}
+    assert differing <= {"latency_ms"}
+    with distributed.Client(address, set_as_default=False) as client:
+        grew = [worker.done for worker in _workers(client).values()]
+    assert len(grew) == 2 and min(grew) > 10, grew
+
+
+def test_worker_that_dies_in_the_middle_changes_nothing(cluster, rows, alone) -> None:
+    address, (victim, other) = cluster
+    ended = threading.Event()
+    killed: list[dict[int, AtWork]] = []
 
     def kill() -> None:
         with distributed.Client(address, set_as_default=False) as client:
-            while min((grown := client.run(_grown)).values()) < 20:
-                time.sleep(0.02)
-            os.killpg(workers[0].pid, signal.SIGKILL)
-            told.append(f"killed one of two workers after they had grown {[*grown.values()]} trees")
+            while not ended.is_set():
+                workers = _workers(client)
+                grown = min(worker.done for worker in workers.values()) >= 10
+                if grown and workers[victim.pid].running and not ended.is_set():
+                    os.killpg(victim.pid, signal.SIGKILL)
+                    killed.append(workers)
+                    return
 
     killer = threading.Thread(target=kill)
     killer.start()
-    with spread(address):
-        forest = fit_forest(*rows, OPTIONS)
-    killer.join()
-    grown = int(told[0].rpartition("]")[0].rpartition("[")[2].split(",")[0])
-    assert 20 <= grown < OPTIONS.trees / 2
-    with capsys.disabled():
-        sys.stdout.write(f"\n{told[0]}\n")
+    try:
+        with spread(address):
+            forest = fit_forest(*rows, OPTIONS)
+    finally:
+        ended.set()
+        killer.join()
+    (before,) = killed
+    assert before[victim.pid].largest >= forest_inputs(rows[0]).nbytes
+    with distributed.Client(address, set_as_default=False) as client:
+        after = _workers(client)
+    assert after.keys() == {other.pid}
+    assert after[other.pid].done >= before[other.pid].done + 5
     assert _bytes(forest) == alone
 
 
