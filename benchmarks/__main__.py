@@ -21,7 +21,7 @@ FULL: Final = (
     "starting",
     "model_file",
     "reading",
-    "training --sizes 100000:200:5 1000000:20:5 --memory 10000000",
+    "training --sizes 100000:200:5 1000000:20:5 --alone 1000000:200:5 --memory 10000000",
     "gate",
     "gate_peers --sizes 1000000:5 10000000:5",
     "growth",

@@ -74,7 +74,8 @@ def _measured(task: str, environment: dict[str, str]) -> dict[str, Any]:
 
 def run_task(task: str) -> dict[str, Any]:
     """Runs a task in this process; what it hands on lies beside the models, as its XCom would."""
-    from pipeline import data_check, model_training  # noqa: PLC0415 - takes Airflow
+    # They take Airflow.
+    from pipeline import data_check, model_training, model_validation  # noqa: PLC0415
     from pipeline.settings import read_settings  # noqa: PLC0415
 
     settings = read_settings()
@@ -86,7 +87,8 @@ def run_task(task: str) -> dict[str, Any]:
         told = {"rows": checked["snapshot"]["rows"]}
     else:
         snapshot = json.loads(handed_on.read_text(encoding="utf-8"))
-        found = getattr(model_training, task)(settings, RUN, snapshot)
+        own = {"train_model": model_training, "validate_model": model_validation}[task]
+        found = getattr(own, task)(settings, RUN, snapshot)
         told = {"rows": found.get("train_samples") or found["holdout_samples"]}
     seconds = time.perf_counter() - start
     # Together, although they need not peak at once: the examination of the file is a child.

@@ -1,6 +1,7 @@
 """The work of `train_model`, against one fit of the same forest, and other ways to a model file.
 
-    python -m benchmarks.training [--sizes 100000:200:5 1000000:20:5] [--memory 10000000]
+    python -m benchmarks.training [--sizes 100000:200:5 1000000:20:5] [--alone 1000000:200:5]
+        [--memory 10000000]
 
 The whole task reads, splits, fits, cross-validates, exports, checks the file in another process,
 measures and writes the report. Peers are those of requirements-bench.txt.
@@ -25,21 +26,23 @@ from benchmarks.measuring import aim, by_turns, growth_in_mb, in_child, made_by,
 from benchmarks.results import put_section
 from benchmarks.tables import freeze_market, freeze_random, running_server, url_of
 from clickhouse.engine import opened
-from clickhouse.reading import read_samples
 from clickhouse.snapshot import Snapshot, verify
 from ml.candidate import build_candidate
 from ml.contract import FEATURES, REGIMES
+from ml.inputs import forest_inputs
 from ml.metrics import Provenance
 from ml.samples import Samples
 from ml.split import split_by_time
 from ml.training import TrainingOptions, fit_forest
+from pipeline.training_rows import read_training_rows
 
 _EMBARGO = timedelta(hours=24)
 _HOLDOUT = 0.2
 _NOTES = """Limit: `fit_forest`, which draws at most 100,000 rows for a tree, on arrays in memory.
 The usual recipe reads with `pandas.read_sql`, fits the same forest without that cap on the rows
 before the cut, runs `cross_val_score` with five folds and converts with plain skl2onnx; it
-neither checks the file nor measures it. ydf and scikit-learn-intelex are only their `fit`.
+neither checks the file nor measures it. The task and its limit cut features into 255 bins while
+a forest grows; a line has the fit without them. ydf and scikit-learn-intelex are only their `fit`.
 Accuracy is of the newest fifth, which none has seen. All have the same number and depth of trees.
 Seconds are medians of so many alternating rounds."""
 
@@ -47,7 +50,8 @@ Seconds are medians of so many alternating rounds."""
 def samples_of(engine: Engine, snapshot: Snapshot) -> Samples:
     """Reads as `train_model` does."""
     verify(engine, snapshot)
-    return Samples(**read_samples(engine, snapshot, FEATURES, REGIMES))
+    most = TrainingOptions().max_train_rows
+    return read_training_rows(engine, snapshot, _HOLDOUT, _EMBARGO, most)
 
 
 def whole_task(engine: Engine, snapshot: Snapshot, options: TrainingOptions, out: Path) -> float:
@@ -98,6 +102,12 @@ class Fits:
         """The limit."""
         return fit_forest(self.train.features, self.train.labels, self.options)
 
+    def unbinned(self) -> Any:
+        """The same forest on values as they are."""
+        rows = min(self.options.max_train_samples_per_tree, len(self.train))
+        forest = _bare_forest(RandomForestClassifier, self.options).set_params(max_samples=rows)
+        return forest.fit(forest_inputs(self.train.features), self.train.labels)
+
     def intel(self) -> Any:
         """scikit-learn-intelex."""
         from sklearnex.ensemble import RandomForestClassifier as Forest  # noqa: PLC0415
@@ -120,34 +130,41 @@ class Fits:
         ydf.verbose(0)
         return learner.train({"x": self.train.features, "y": self.train.labels})
 
-    def accuracies(self) -> dict[str, float]:
-        """Of the peers' forests."""
+    def accuracies(self, *, alone: bool) -> dict[str, float]:
+        """Of the forests, or alone of the limit's."""
         X, y = self.holdout.features, self.holdout.labels
+        limit = {"fit, the limit": float(self.capped().score(X, y))}
+        if alone:
+            return limit
         named = self.ydf().predict({"x": X}).argmax(axis=1)
         classes = np.unique(self.train.labels)
-        return {
+        return limit | {
+            "fit without bins": float(self.unbinned().score(forest_inputs(X), y)),
             "fit, scikit-learn-intelex": float(self.intel().score(X, y)),
             "fit, ydf": float((classes[named] == y).mean()),
-            "fit, the limit": float(self.capped().score(X, y)),
         }
 
 
-def measure(rows: int, trees: int, repetitions: int) -> list[dict[str, Any]]:
-    """Times all by turns in one process."""
+def measure(
+    rows: int, trees: int, repetitions: int, *, alone: bool = False
+) -> list[dict[str, Any]]:
+    """Times all by turns in one process, or alone the task and its limit."""
     with running_server() as server:
         with opened(server.url("native")) as engine:
             snapshot = freeze_market(engine, rows)
         task = {"url": url_of(server, "native"), "snapshot": snapshot.to_dict(), "trees": trees}
-        found = in_child("benchmarks.training", repetitions=repetitions, **task)
+        found = in_child("benchmarks.training", repetitions=repetitions, alone=alone, **task)
     return [
         {"rows": snapshot.rows, "trees": trees, "rounds": repetitions, "way": way, **facts}
         for way, facts in found.items()
     ]
 
 
-def _compare(engine: Engine, snapshot: Snapshot, options: TrainingOptions, rounds: int) -> Any:
+def _compare(
+    engine: Engine, snapshot: Snapshot, options: TrainingOptions, rounds: int, *, alone: bool
+) -> Any:
     fits = Fits(samples_of(engine, snapshot), options)
-    accuracies = fits.accuracies()
+    accuracies = fits.accuracies(alone=alone)
 
     def scored(way: str, work: Callable[..., float]) -> None:
         with tempfile.TemporaryDirectory() as out:
@@ -156,10 +173,14 @@ def _compare(engine: Engine, snapshot: Snapshot, options: TrainingOptions, round
     ways: dict[str, Callable[[], object]] = {
         "fit, the limit": fits.capped,
         "ours, whole task": lambda: scored("ours, whole task", whole_task),
-        "usual recipe": lambda: scored("usual recipe", usual_recipe),
-        "fit, scikit-learn-intelex": fits.intel,
-        "fit, ydf": fits.ydf,
     }
+    if not alone:
+        ways |= {
+            "usual recipe": lambda: scored("usual recipe", usual_recipe),
+            "fit without bins": fits.unbinned,
+            "fit, scikit-learn-intelex": fits.intel,
+            "fit, ydf": fits.ydf,
+        }
     # Each has run once, or is so long that its first call is like the others.
     seconds = by_turns(ways, rounds, warm=False)
     return {way: {"seconds": seconds[way], "accuracy": accuracies[way]} for way in ways}
@@ -179,7 +200,7 @@ def _do(task: dict[str, Any]) -> Any:
     snapshot, options = Snapshot(**task["snapshot"]), TrainingOptions(trees=task["trees"])
     with opened(task["url"]) as engine, tempfile.TemporaryDirectory() as out:
         if "repetitions" in task:
-            return _compare(engine, snapshot, options, task["repetitions"])
+            return _compare(engine, snapshot, options, task["repetitions"], alone=task["alone"])
         seconds = {}
 
         def once() -> None:
@@ -194,11 +215,11 @@ def aims_of(lines: list[dict[str, Any]]) -> list[str]:
     aims = []
     for rows, trees in sorted({(line["rows"], line["trees"]) for line in lines}):
         own = {x["way"]: x for x in lines if (x["rows"], x["trees"]) == (rows, trees)}
-        ours, limit, usual = (
-            own[way] for way in ("ours, whole task", "fit, the limit", "usual recipe")
-        )
+        ours, limit = own["ours, whole task"], own["fit, the limit"]
         told = f"whole training task over one fit, {rows:,} rows, {trees} trees"
         aims.append(aim(told, ours["seconds"] / limit["seconds"], most=2))
+        if (usual := own.get("usual recipe")) is None:
+            continue
         told = f"the usual recipe over the whole training task, {rows:,} rows, {trees} trees"
         least = 15 if rows >= 1_000_000 else 5
         aims.append(aim(told, usual["seconds"] / ours["seconds"], least=least))
@@ -229,21 +250,24 @@ def main() -> None:
     """Measures, prints the table and keeps it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", nargs="+", default=["100000:200:5"], help="rows:trees:rounds")
+    parser.add_argument("--alone", nargs="*", default=[], help="sizes without the other ways")
     parser.add_argument("--memory", type=int, nargs="*", default=[], help="rows, with 20 trees")
     parser.add_argument("--task", type=json.loads, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.task:
         print(json.dumps(_do(given.task)))
         return
-    sizes = [tuple(map(int, size.split(":"))) for size in given.sizes]
+    command = f"--sizes {' '.join(given.sizes)}"
+    if given.alone:
+        command += f" --alone {' '.join(given.alone)}"
     lines: list[dict[str, Any]] = []
-    for size in sizes:
-        lines += measure(*size)
-        _keep(given.sizes, lines, [])
-    _keep(given.sizes, lines, [grown(rows, 20) for rows in given.memory])
+    for size in [*given.alone, *given.sizes]:
+        lines += measure(*map(int, size.split(":")), alone=size in given.alone)
+        _keep(command, lines, [])
+    _keep(command, lines, [grown(rows, 20) for rows in given.memory])
 
 
-def _keep(sizes: list[str], lines: list[dict[str, Any]], held: list[dict[str, float]]) -> None:
+def _keep(command: str, lines: list[dict[str, Any]], held: list[dict[str, float]]) -> None:
     """Prints and keeps what is known by now: the larger sizes take long."""
     print(as_table(lines))
     told = [
@@ -252,7 +276,7 @@ def _keep(sizes: list[str], lines: list[dict[str, Any]], held: list[dict[str, fl
         for found in held
     ]
     made = made_by(
-        f"python -m benchmarks.training --sizes {' '.join(sizes)}",
+        f"python -m benchmarks.training {command}",
         *("scikit-learn", "skl2onnx", "pandas", "ydf", "scikit-learn-intelex"),
     )
     body = [made, as_table(lines), "\n".join([*aims_of(lines), *told]), _NOTES]

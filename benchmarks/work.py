@@ -6,7 +6,8 @@ python -m benchmarks.work [--only-import]
 import argparse
 from datetime import UTC, datetime
 
-from pipeline import data_check, model_deployment, model_training, outcome  # noqa: F401
+import pipeline.outcome  # noqa: F401 - a run's last task loads it
+from pipeline import data_check, model_deployment, model_training, model_validation
 from pipeline.settings import read_settings
 
 
@@ -15,7 +16,7 @@ def work() -> None:
     settings, run_id = read_settings(), f"bench {datetime.now(UTC).isoformat()}"
     checked = data_check.check_data(settings, run_id, datetime.now(UTC))
     trained = model_training.train_model(settings, run_id, checked["snapshot"])
-    decision = model_training.validate_model(settings, run_id, checked["snapshot"])
+    decision = model_validation.validate_model(settings, run_id, checked["snapshot"])
     if decision["deploy"]:
         model_deployment.deploy_model(settings, run_id, trained, decision)
     else:

@@ -56,9 +56,10 @@ def regime_model_training():
     @task.branch
     def validate_model(checked, run_id=None, params=None, ti=None):
         """Decides on the holdout whether the candidate may replace production."""
-        from pipeline import model_training
+        from pipeline import model_validation
 
-        decision = model_training.validate_model(read_settings(params), run_id, checked["snapshot"])
+        settings = read_settings(params)
+        decision = model_validation.validate_model(settings, run_id, checked["snapshot"])
         ti.xcom_push(key="decision", value=decision)
         return "approve_deployment" if decision["deploy"] else "skip_deployment"
 

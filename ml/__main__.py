@@ -16,8 +16,9 @@ from clickhouse.engine import error_line, opened
 from clickhouse.errors import ClickHouseRefused, SnapshotChanged
 from clickhouse.snapshot import Snapshot, find_snapshot
 from ml.arguments import parser, recipe_of, require_consistent, split_of, thresholds_of
-from ml.candidate import BuiltCandidate, build_candidate, judge_candidate
+from ml.candidate import BuiltCandidate, build_candidate
 from ml.deployment import roll_back
+from ml.judgement import judge_candidate
 from ml.metrics import Provenance
 from ml.progress import shown_progress
 from ml.registry import open_store, read_candidate, write_candidate

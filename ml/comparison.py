@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
 from ml.errors import ModelBroken
-from ml.evaluation import count_of
 from ml.evidence import Evidence, Pairs
 from ml.onnx_model import check_contract, load_model, read_metadata, score
 from ml.samples import Samples
@@ -84,7 +83,7 @@ def compare_with_production(
         ModelBroken: if the candidate does not answer.
     """
     right = score(candidate, holdout.features, "candidate")[0] == holdout.labels
-    counted = partial(Evidence, len(holdout), int(right.sum()), count_of(holdout.labels, majority))
+    counted = partial(Evidence, len(holdout), int(right.sum()), holdout.class_counts()[majority])
     nothing = np.zeros(len(holdout), bool)
     if production is None:
         return Comparison(counted(), nothing, right)

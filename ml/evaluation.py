@@ -98,8 +98,3 @@ def most_frequent(class_counts: Mapping[str, int]) -> str:
     'range'
     """
     return max(class_counts, key=lambda regime: class_counts[regime])
-
-
-def count_of(truth: Labels, regime: str) -> int:
-    """Rows that always naming this regime would get right."""
-    return int(np.count_nonzero(truth == REGIMES.index(regime)))

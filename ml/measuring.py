@@ -14,7 +14,7 @@ from ml.slices import accuracy_by_symbol, accuracy_over_time
 from ml.split import TimeSplit
 
 _TRAINING_ROWS: Final = 20_000
-"""As many training rows are scored, evenly spaced if there are more: they decide nothing."""
+"""As many training rows are scored if there are more: they decide nothing."""
 
 
 def measure_file(model: bytes, samples: Samples, split: TimeSplit) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def measure_file(model: bytes, samples: Samples, split: TimeSplit) -> dict[str, 
     """
     session = load_model(model)
     train, holdout = samples.rows(split.training), samples.rows(split.holdout)
-    some = train.rows(slice(None, None, -(-len(train) // _TRAINING_ROWS)))
+    some = train.at_most(_TRAINING_ROWS)
     trained = evaluate(some.labels, score(session, some.features)[0])
     labels, probabilities = score(session, holdout.features)
     right = labels == holdout.labels

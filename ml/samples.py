@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ml.contract import FEATURES, REGIMES
 from ml.errors import ModelError
 
-Selection = slice | NDArray[np.bool_]
+Selection = slice | NDArray[np.bool_] | NDArray[np.intp]
 _READ_AGAIN = "clear the run from check_data on, so that the samples are frozen and read again"
 
 
@@ -69,6 +69,14 @@ class Samples:
             self.timestamps[selection],
             self.symbols[selection],
         )
+
+    def at_most(self, rows: int) -> "Samples":
+        """So many of the samples in the same order, always the same; all if there are no more."""
+        if len(self) <= rows:
+            return self
+        # Evenly spaced rows could all be of one symbol.
+        drawn = np.random.default_rng(0).choice(len(self), rows, replace=False, shuffle=False)
+        return self.rows(np.sort(drawn))
 
     def class_counts(self) -> dict[str, int]:
         """How many samples each of the regimes has, in the order of `REGIMES`."""

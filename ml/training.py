@@ -10,6 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from ml.bins import as_bins, bin_edges, split_at_edges
 from ml.inputs import forest_inputs
 from ml.samples import Samples
 from ml.split import TimeSplit, time_folds
@@ -34,7 +35,7 @@ class TrainingOptions:
         n_jobs: threads; -1 for every core. It does not change the forest.
         cv_folds: folds of the cross-validation.
         cv_trees: trees of a fold's forest; fewer, because the spread is wanted, at little cost.
-        cv_samples_per_tree: rows drawn for a tree of a fold if there are more.
+        cv_rows: rows of a fold that are trained on, and that are scored, if there are more.
     """
 
     trees: int = 200
@@ -47,7 +48,7 @@ class TrainingOptions:
     n_jobs: int = -1
     cv_folds: int = 5
     cv_trees: int = 30
-    cv_samples_per_tree: int = 30_000
+    cv_rows: int = 30_000
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def grow(
 ) -> RandomForestClassifier:
     """Grows a forest on any inputs `[n, k]`, which it computes with in float32."""
     cap = options.max_train_samples_per_tree
+    edges = bin_edges(inputs)
     forest = RandomForestClassifier(
         n_estimators=options.trees,
         max_depth=options.max_depth,
@@ -105,7 +107,9 @@ def grow(
         random_state=options.seed,
         n_jobs=options.n_jobs,
     )
-    return forest.fit(inputs, y.astype(np.int64))
+    forest.fit(as_bins(inputs, edges), y.astype(np.int64))
+    split_at_edges(forest, edges)
+    return forest
 
 
 def cross_validate_in_time(
@@ -120,21 +124,17 @@ def cross_validate_in_time(
         options: how to grow each fold's forest.
         embargo: gap between a fold's training and scored rows.
     """
-    small = replace(
-        options,
-        trees=min(options.trees, options.cv_trees),
-        max_train_samples_per_tree=min(
-            options.max_train_samples_per_tree, options.cv_samples_per_tree
-        ),
-    )
+    small = replace(options, trees=min(options.trees, options.cv_trees))
     folds = time_folds(samples.timestamps, options.cv_folds, embargo)
     usable = [fold for fold in folds if len(np.unique(samples.labels[fold.training])) > 1]
     return CrossValidation(tuple(_fold_accuracy(samples, fold, small) for fold in usable))
 
 
 def _fold_accuracy(samples: Samples, fold: TimeSplit, options: TrainingOptions) -> float:
-    forest = fit_forest(samples.features[fold.training], samples.labels[fold.training], options)
+    train, scored = (
+        samples.rows(part).at_most(options.cv_rows) for part in (fold.training, fold.holdout)
+    )
+    forest = fit_forest(train.features, train.labels, options)
     # With more threads the order of a sum varies, and with it who wins a tie.
     forest.set_params(forest__n_jobs=1)
-    named = forest.predict(samples.features[fold.holdout])
-    return float(np.mean(named == samples.labels[fold.holdout]))
+    return float(np.mean(forest.predict(scored.features) == scored.labels))

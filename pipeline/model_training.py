@@ -1,4 +1,4 @@
-"""The tasks `train_model` and `validate_model`: a candidate of the frozen rows, and its verdict."""
+"""The task `train_model`: a candidate of the frozen rows."""
 
 import logging
 from collections.abc import Mapping
@@ -6,19 +6,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clickhouse.snapshot import Snapshot, verify
-from ml.candidate import build_candidate, judge_candidate
+from ml.candidate import build_candidate
 from ml.metrics import Provenance
-from ml.promotion import PromotionThresholds
-from ml.registry import REPORT_FILE, candidate_folder, read_candidate, write_candidate
-from ml.report import verdict_lines
-from ml.samples import moment_of
+from ml.registry import write_candidate
 from ml.source import source_commit
 from ml.training import TrainingOptions
 from ml.wording import percent
 from pipeline.connection import clickhouse_engine
 from pipeline.log_groups import log_group
 from pipeline.settings import Settings
-from pipeline.training_rows import read_rows_since, read_training_rows
+from pipeline.training_rows import read_training_rows
 
 log = logging.getLogger(__name__)
 
@@ -54,25 +51,3 @@ def train_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) ->
     write_candidate(settings.models, run_id, candidate.files())
     told = ("test_accuracy", "train_accuracy", "cv_accuracy", "total_samples", "train_samples")
     return {"model_sha256": candidate.sha256} | {name: candidate.metrics[name] for name in told}
-
-
-def validate_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) -> dict[str, Any]:
-    """Scores candidate and production on the same holdout rows and decides; the log has the report.
-
-    Returns:
-        The decision with every number and reason.
-    """
-    thresholds = PromotionThresholds(
-        settings.min_accuracy, settings.min_improvement, settings.max_p_value
-    )
-    frozen = Snapshot(**snapshot)
-    judged = read_candidate(settings.models, run_id).metrics
-    with clickhouse_engine() as engine:
-        verify(engine, frozen)
-        samples = read_rows_since(engine, frozen, moment_of(judged["holdout_start"]))
-    decision = judge_candidate(settings.models, run_id, samples, thresholds).to_dict()
-    with log_group(log, "Report"):
-        report = settings.models.read(f"{candidate_folder(run_id)}/{REPORT_FILE}") or b""
-        log.info("%s", report.decode())
-    log.info("%s", "\n".join(verdict_lines(decision)))
-    return decision

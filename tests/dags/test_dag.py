@@ -150,6 +150,7 @@ def test_dag_parses_without_connection_and_variables() -> None:
     [
         ("data_check", ("sklearn.ensemble", "apprise")),
         ("model_training", ("great_expectations", "apprise")),
+        ("model_validation", ("great_expectations", "sklearn", "apprise")),
         ("model_deployment", ("great_expectations", "sklearn", "apprise", "clickhouse_driver")),
         ("model_rollback", ("great_expectations", "sklearn", "apprise", "clickhouse_driver")),
         ("outcome", ("great_expectations", "sklearn", "clickhouse_driver", "onnxruntime")),

@@ -298,10 +298,10 @@ def test_unreachable_clickhouse_is_retried_and_never_called_bad_data(home, chat,
 
 
 def test_candidate_changed_after_the_verdict_is_not_deployed(home, market, chat) -> None:
-    from ml import candidate
+    from ml import judgement
 
     home.load(market)
-    judge = candidate.judge_candidate
+    judge = judgement.judge_candidate
 
     def judge_then_tamper(models_dir, run_id, *rest):
         decision = judge(models_dir, run_id, *rest)
@@ -309,7 +309,7 @@ def test_candidate_changed_after_the_verdict_is_not_deployed(home, market, chat)
         file.write_bytes(file.read_bytes() + b" ")
         return decision
 
-    home.monkeypatch.setattr("pipeline.model_training.judge_candidate", judge_then_tamper)
+    home.monkeypatch.setattr("pipeline.model_validation.judge_candidate", judge_then_tamper)
     run = home.run()
     assert (run.state, run.tasks["deploy_model"]) == ("failed", "failed")
     assert not (home.models / "regime_detector.onnx").exists()

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from ml.candidate import build_candidate, judge_candidate
+from ml.candidate import build_candidate
 from ml.contract import FEATURES, REGIMES
 from ml.deployment import deploy_candidate
 from ml.errors import ModelBroken, TooFewSamples
+from ml.judgement import judge_candidate
 from ml.onnx_model import load_model, read_metadata, score
 from ml.promotion import Decision, PromotionThresholds
 from ml.registry import read_candidate, write_candidate

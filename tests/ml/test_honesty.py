@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from ml.candidate import judge_candidate
 from ml.comparison import compare_with_production
 from ml.errors import ModelError, TooFewSamples
+from ml.judgement import judge_candidate
 from ml.onnx_export import export_forest
 from ml.onnx_model import load_model
 from ml.promotion import PromotionThresholds, decide

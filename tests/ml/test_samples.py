@@ -33,6 +33,21 @@ def test_rows_of_a_mask_keeps_rows_together(samples):
     np.testing.assert_array_equal(part.features, samples.features[mask])
 
 
+def test_at_most_draws_the_same_rows_of_every_symbol_in_order(make_samples):
+    many = make_samples(3_000)
+
+    part = many.at_most(300)
+
+    assert len(part) == 300
+    assert set(part.symbols) == set(many.symbols)
+    assert (np.diff(part.timestamps).astype(int) >= 0).all()
+    np.testing.assert_array_equal(part.features, many.at_most(300).features)
+
+
+def test_at_most_of_fewer_rows_keeps_all(samples):
+    assert samples.at_most(len(samples)) is samples
+
+
 @pytest.mark.parametrize(
     ("field", "change", "words"),
     [

@@ -51,6 +51,17 @@ def test_cross_validation_finds_the_signal_and_is_repeatable(samples, options):
     assert found == cross_validate_in_time(samples, replace(options, n_jobs=2), timedelta(hours=6))
 
 
+def test_cross_validation_of_a_part_of_the_rows_is_near_that_of_all(make_samples, options):
+    many = make_samples(6_000)
+    of_all, of_part = (
+        cross_validate_in_time(many, replace(options, cv_rows=rows), timedelta(hours=6))
+        for rows in (100_000, 500)
+    )
+
+    assert of_part != of_all
+    assert of_part.mean == pytest.approx(of_all.mean, abs=0.05)
+
+
 def test_cross_validation_of_noise_finds_nothing(make_samples, options):
     noise = make_samples(600, signal=0.0)
 

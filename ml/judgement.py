@@ -1,0 +1,84 @@
+"""From a candidate to a verdict: scores it and production on the holdout, and writes that down.
+
+The rule is in `ml.promotion`. Nothing here trains, so nothing of scikit-learn is loaded.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ml.comparison import compare_with_production
+from ml.errors import ModelBroken
+from ml.onnx_model import check_contract, load_model
+from ml.promotion import Decision, PromotionThresholds, decide
+from ml.registry import (
+    METRICS_FILE,
+    Candidate,
+    ModelsDir,
+    as_json,
+    read_candidate,
+    read_production,
+    update_candidate,
+)
+from ml.reports import report_files
+from ml.samples import Samples, moment_of, utc
+from ml.slices import accuracy_over_time
+
+
+def judge_candidate(
+    models_dir: ModelsDir, run_id: str, samples: Samples, thresholds: PromotionThresholds
+) -> Decision:
+    """Decides whether a run's candidate may replace production, and writes that into its files.
+
+    Args:
+        models_dir: MODELS_DIR.
+        run_id: whose candidate.
+        samples: the same samples it was built from.
+        thresholds: what the promotion rule asks for.
+
+    Raises:
+        ModelBroken: if the candidate is missing, was changed, or was built from other samples. A
+            broken production model is no error but a note of the decision.
+    """
+    candidate = read_candidate(models_dir, run_id)
+    name = f"candidate of run {run_id}"
+    session = load_model(candidate.model, name)
+    check_contract(session, name)
+    holdout = _holdout(candidate, samples)
+    production = read_production(models_dir)
+    content = production.model if production else None
+    majority = str(candidate.metrics["majority_regime"])
+    found = compare_with_production(holdout, session, content, majority)
+    evidence = found.evidence
+    if production and production.sha256 == candidate.sha256:
+        note = "this very model is in production already"
+        evidence = replace(evidence, notes=(*evidence.notes, note))
+    decision = decide(evidence, thresholds)
+    pairs = found.to_dict()
+    metrics = candidate.metrics | {
+        "decision": decision.to_dict(),
+        "comparison": pairs,
+        "production_accuracy": pairs and pairs["production_accuracy"],
+        "production_sha256": production.sha256 if production else None,
+        "accuracy_over_time": accuracy_over_time(
+            holdout, found.candidate_right, found.compared, found.production_right
+        ),
+    }
+    files = {METRICS_FILE: as_json(metrics), **report_files(metrics)}
+    update_candidate(models_dir, run_id, files)
+    return decision
+
+
+def _holdout(candidate: Candidate, samples: Samples) -> Samples:
+    """The rows kept from training, which must be those the candidate speaks of."""
+    start, expected = candidate.metrics["holdout_start"], candidate.metrics["holdout_samples"]
+    first = int(np.searchsorted(samples.timestamps, moment_of(start), side="left"))
+    holdout = samples.rows(slice(first, len(samples)))
+    if len(holdout) != expected or utc(holdout.timestamps[0]).isoformat() != start:
+        problem = f"it has {expected} holdout rows from {start}, but {len(holdout)} are given now"
+        raise ModelBroken(
+            f"candidate of run {candidate.run_id}",
+            (problem,),
+            "clear the run from check_data on, so that all tasks read the same snapshot",
+        )
+    return holdout

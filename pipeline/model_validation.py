@@ -1,0 +1,40 @@
+"""The task `validate_model`: the verdict on the run's candidate."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from clickhouse.snapshot import Snapshot, verify
+from ml.judgement import judge_candidate
+from ml.promotion import PromotionThresholds
+from ml.registry import REPORT_FILE, candidate_folder, read_candidate
+from ml.report import verdict_lines
+from ml.samples import moment_of
+from pipeline.connection import clickhouse_engine
+from pipeline.log_groups import log_group
+from pipeline.settings import Settings
+from pipeline.training_rows import read_rows_since
+
+log = logging.getLogger(__name__)
+
+
+def validate_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """Scores candidate and production on the same holdout rows and decides; the log has the report.
+
+    Returns:
+        The decision with every number and reason.
+    """
+    thresholds = PromotionThresholds(
+        settings.min_accuracy, settings.min_improvement, settings.max_p_value
+    )
+    frozen = Snapshot(**snapshot)
+    judged = read_candidate(settings.models, run_id).metrics
+    with clickhouse_engine() as engine:
+        verify(engine, frozen)
+        samples = read_rows_since(engine, frozen, moment_of(judged["holdout_start"]))
+    decision = judge_candidate(settings.models, run_id, samples, thresholds).to_dict()
+    with log_group(log, "Report"):
+        report = settings.models.read(f"{candidate_folder(run_id)}/{REPORT_FILE}") or b""
+        log.info("%s", report.decode())
+    log.info("%s", "\n".join(verdict_lines(decision)))
+    return decision
