@@ -16,7 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from benchmarks.gate_peers import judge_ours
-from benchmarks.measuring import by_turns, in_child, made_by, table_of
+from benchmarks.measuring import by_turns, growth_in_mb, in_child, made_by, table_of
 from benchmarks.reading import read_ours
 from benchmarks.results import put_section
 from benchmarks.tables import freeze_random, running_server, url_of
@@ -27,12 +27,15 @@ from ml.training import TrainingOptions
 
 PLOT: Final = Path(__file__).with_name("growth.svg")
 _TREES: Final = 20
+_ROUNDS: Final = 3
+_BOUND: Final = TrainingOptions().max_train_rows
 _STEPS: Final = ("gate", "reading", "training")
 _NOTES: Final = f"""![Seconds against rows](growth.svg)
 
 Native protocol, server on the same machine, {_TREES} trees, random rows: a forest on noise grows as
-deep as it may. Seconds are medians of three; training of a million rows and more runs once. The
-exponent is of the last two numbers of rows."""
+deep as it may. Seconds are medians of {_ROUNDS} alternating rounds; memory is the growth of the
+peak of a process that runs once. Training reads at most {_BOUND:,} rows before the holdout, and all
+of the holdout. The exponent is of the last two numbers of rows."""
 
 
 def measure(rows: int) -> dict[str, float]:
@@ -42,20 +45,25 @@ def measure(rows: int) -> dict[str, float]:
             snapshot = freeze_random(engine, rows)
         task = {"url": url_of(server, "native"), "snapshot": snapshot.to_dict()}
         found: dict[str, float] = in_child("benchmarks.growth", **task)
-    return {"rows": snapshot.rows, **found}
+        memory = {
+            f"{step} MB": in_child("benchmarks.growth", only=step, **task)
+            for step in ("gate", "training")
+        }
+    return {"rows": snapshot.rows, **found, **memory}
 
 
-def _do(task: dict[str, Any]) -> dict[str, float]:
+def _do(task: dict[str, Any]) -> Any:
     snapshot, options = Snapshot(**task["snapshot"]), TrainingOptions(trees=_TREES)
     with opened(task["url"]) as engine, tempfile.TemporaryDirectory() as out:
         folder = Path(out)
-        quick = {
+        ways = {
             "gate": lambda: judge_ours(engine, snapshot, folder / "docs"),
             "reading": lambda: read_ours(engine, snapshot),
+            "training": lambda: whole_task(engine, snapshot, options, folder),
         }
-        training = {"training": lambda: whole_task(engine, snapshot, options, folder)}
-        small = snapshot.rows < 1_000_000
-        return by_turns(quick, 3) | by_turns(training, 3 if small else 1, warm=small)
+        if "only" in task:
+            return growth_in_mb(ways[task["only"]])
+        return by_turns(ways, _ROUNDS, warm=snapshot.rows < 1_000_000)
 
 
 def exponents(points: list[dict[str, float]]) -> dict[str, float]:
@@ -100,9 +108,17 @@ def main() -> None:
         points.append(measure(rows))
         rows *= 10
     draw(points)
-    cells = [(f"{p['rows']:,.0f}", *(f"{p[step]:.2f}" for step in _STEPS)) for p in points]
-    cells.append(("exponent", *(f"{slope:.2f}" for slope in exponents(points).values())))
-    table = table_of(("rows", *(f"{step} s" for step in _STEPS)), cells)
+    held = ("gate MB", "training MB")
+    cells = [
+        (
+            f"{point['rows']:,.0f}",
+            *(f"{point[step]:.2f}" for step in _STEPS),
+            *(f"{point[step]:,.0f}" for step in held),
+        )
+        for point in points
+    ]
+    cells.append(("exponent", *(f"{slope:.2f}" for slope in exponents(points).values()), "", ""))
+    table = table_of(("rows", *(f"{step} s" for step in _STEPS), *held), cells)
     print(table)
     made = made_by(f"python -m benchmarks.growth --most {given.most}", "scikit-learn")
     put_section("Growth", "\n\n".join([made, table, _NOTES]))

@@ -1,7 +1,6 @@
 """The work of `train_model`, against one fit of the same forest, and other ways to a model file.
 
-    python -m benchmarks.training [--sizes 100000:200:5 1000000:20:5] [--alone 1000000:200:5]
-        [--memory 10000000]
+    python -m benchmarks.training [--sizes 100000:200:5 1000000:20:5] [--alone]
 
 The whole task reads, splits, fits, cross-validates, exports, checks the file in another process,
 measures and writes the report. Peers are those of requirements-bench.txt.
@@ -22,9 +21,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import cross_val_score
 from sqlalchemy import Engine, text
 
-from benchmarks.measuring import aim, by_turns, growth_in_mb, in_child, made_by, table_of
+from benchmarks.measuring import aim, by_turns, in_child, made_by, table_of
 from benchmarks.results import put_section
-from benchmarks.tables import freeze_market, freeze_random, running_server, url_of
+from benchmarks.tables import freeze_market, running_server, url_of
 from clickhouse.engine import opened
 from clickhouse.snapshot import Snapshot, verify
 from ml.candidate import build_candidate
@@ -38,6 +37,7 @@ from pipeline.training_rows import read_training_rows
 
 _EMBARGO = timedelta(hours=24)
 _HOLDOUT = 0.2
+_PEERS = "ydf", "scikit-learn-intelex"
 _NOTES = """Limit: `fit_forest`, which draws at most 100,000 rows for a tree, on arrays in memory.
 The usual recipe reads with `pandas.read_sql`, fits the same forest without that cap on the rows
 before the cut, runs `cross_val_score` with five folds and converts with plain skl2onnx; it
@@ -186,28 +186,10 @@ def _compare(
     return {way: {"seconds": seconds[way], "accuracy": accuracies[way]} for way in ways}
 
 
-def grown(rows: int, trees: int) -> dict[str, float]:
-    """Memory and seconds of the whole task on random rows, in a process of its own."""
-    with running_server() as server:
-        with opened(server.url("native")) as engine:
-            snapshot = freeze_random(engine, rows)
-        task = {"url": url_of(server, "native"), "snapshot": snapshot.to_dict(), "trees": trees}
-        found: dict[str, float] = in_child("benchmarks.training", **task)
-    return {"rows": snapshot.rows, "trees": trees, **found}
-
-
 def _do(task: dict[str, Any]) -> Any:
     snapshot, options = Snapshot(**task["snapshot"]), TrainingOptions(trees=task["trees"])
-    with opened(task["url"]) as engine, tempfile.TemporaryDirectory() as out:
-        if "repetitions" in task:
-            return _compare(engine, snapshot, options, task["repetitions"], alone=task["alone"])
-        seconds = {}
-
-        def once() -> None:
-            ways = {"task": lambda: whole_task(engine, snapshot, options, Path(out))}
-            seconds.update(by_turns(ways, 1, warm=False))
-
-        return {"memory": growth_in_mb(once), "seconds": seconds["task"]}
+    with opened(task["url"]) as engine:
+        return _compare(engine, snapshot, options, task["repetitions"], alone=task["alone"])
 
 
 def aims_of(lines: list[dict[str, Any]]) -> list[str]:
@@ -250,37 +232,28 @@ def main() -> None:
     """Measures, prints the table and keeps it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", nargs="+", default=["100000:200:5"], help="rows:trees:rounds")
-    parser.add_argument("--alone", nargs="*", default=[], help="sizes without the other ways")
-    parser.add_argument("--memory", type=int, nargs="*", default=[], help="rows, with 20 trees")
+    parser.add_argument("--alone", action="store_true", help="the task and its limit only")
     parser.add_argument("--task", type=json.loads, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.task:
         print(json.dumps(_do(given.task)))
         return
-    command = f"--sizes {' '.join(given.sizes)}"
-    if given.alone:
-        command += f" --alone {' '.join(given.alone)}"
     lines: list[dict[str, Any]] = []
-    for size in [*given.alone, *given.sizes]:
-        lines += measure(*map(int, size.split(":")), alone=size in given.alone)
-        _keep(command, lines, [])
-    _keep(command, lines, [grown(rows, 20) for rows in given.memory])
+    for size in given.sizes:
+        lines += measure(*map(int, size.split(":")), alone=given.alone)
+        _keep(given.sizes, lines, alone=given.alone)
 
 
-def _keep(command: str, lines: list[dict[str, Any]], held: list[dict[str, float]]) -> None:
+def _keep(sizes: list[str], lines: list[dict[str, Any]], *, alone: bool) -> None:
     """Prints and keeps what is known by now: the larger sizes take long."""
     print(as_table(lines))
-    told = [
-        f"- client memory of the whole task on {found['rows']:,.0f} rows, 20 trees: "
-        f"{found['memory']:,.0f} MB in {found['seconds']:.0f} s"
-        for found in held
-    ]
-    made = made_by(
-        f"python -m benchmarks.training {command}",
-        *("scikit-learn", "skl2onnx", "pandas", "ydf", "scikit-learn-intelex"),
-    )
-    body = [made, as_table(lines), "\n".join([*aims_of(lines), *told]), _NOTES]
-    put_section("Training task", "\n\n".join(body))
+    command = f"python -m benchmarks.training --sizes {' '.join(sizes)}{' --alone' * alone}"
+    made = made_by(command, "scikit-learn", "skl2onnx", "pandas", *(() if alone else _PEERS))
+    body = [made, as_table(lines), "\n".join(aims_of(lines))]
+    if alone:
+        put_section("Training task alone", "\n\n".join(body))
+    else:
+        put_section("Training task", "\n\n".join([*body, _NOTES]))
 
 
 if __name__ == "__main__":
