@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: check lint types test test-services bench-check bench demo ui up down lock screenshots clean
 
-check: lint types test
+check: lint types test bench-check
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

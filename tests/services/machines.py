@@ -99,10 +99,13 @@ def redis_of(service: Mapping[str, object], folder: Path) -> Iterator[str]:
     port, password = free_port(), "r3d1s"
     command = service["command"]
     assert isinstance(command, list)
-    options = [password if "REDIS_PASSWORD" in part else part for part in command[1:]]
+    *shell, script = command
+    with_place = script.replace("<<END", f"<<END\nbind 127.0.0.1\nport {port}").replace("$$", "$")
     with (folder / "redis.log").open("wb") as log:
         process = subprocess.Popen(
-            [program, "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), *options],
+            [*shell, with_place],
+            cwd=folder,
+            env=os.environ | {"REDISCLI_AUTH": password},
             stdout=log,
             stderr=log,
         )
