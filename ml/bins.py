@@ -5,6 +5,8 @@ between two bins is a split at the edge between them: once its thresholds are ed
 of raw rows what it says of their bins.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
@@ -33,8 +35,12 @@ def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def as_bins(inputs: NDArray[np.float32], edges: Edges) -> NDArray[np.float32]:
     """How many edges lie below each value: `x <= edges[b]` is the same as `bin <= b`."""
     bins = np.empty(inputs.shape, np.float32, order="F")
-    for k, found in enumerate(edges):
-        bins[:, k] = np.searchsorted(found, inputs[:, k], side="left")
+
+    def fill(k: int) -> None:
+        bins[:, k] = np.searchsorted(edges[k], inputs[:, k], side="left")
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        list(threads.map(fill, range(len(edges))))
     return bins
 
 

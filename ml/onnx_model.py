@@ -18,7 +18,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort
 from ml.contract import FEATURES, INPUT_NAME, LABEL_OUTPUT, PROBABILITY_OUTPUT, REGIMES
 from ml.errors import ModelBroken
 
-_ROWS_AT_ONCE = 2_048
+_ROWS_AT_ONCE = 512
 _EXPORT_AGAIN = "train and export it again with this pipeline"
 _EXPECTED: dict[str, tuple[str, int | None]] = {
     INPUT_NAME: ("tensor(double)", len(FEATURES)),

@@ -1,6 +1,7 @@
 """The labelled samples of a run as arrays, checked once. Where they come from is not its matter."""
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -63,12 +64,12 @@ class Samples:
 
     def rows(self, selection: Selection) -> "Samples":
         """The selected samples in the same order; a slice copies nothing."""
-        return Samples(
-            self.features[selection],
-            self.labels[selection],
-            self.timestamps[selection],
-            self.symbols[selection],
-        )
+        # Not made anew, which would check again what has been checked.
+        part = copy(self)
+        for name in ("features", "labels", "timestamps", "symbols"):
+            object.__setattr__(part, name, getattr(self, name)[selection])
+        object.__setattr__(part, "population", None)
+        return part
 
     def at_most(self, rows: int) -> "Samples":
         """So many of the samples in the same order, always the same; all if there are no more."""

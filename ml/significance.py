@@ -62,14 +62,17 @@ def bootstrap_interval(
     blocks = -(-moments // length)
     # Twice round the circle, so that no block has an end.
     totals = np.stack([np.r_[0.0, np.cumsum(np.r_[part, part])] for part in (sums, rows)])
-    ends = np.minimum(np.arange(1, blocks + 1) * length, moments) - np.arange(blocks) * length
+    last = moments - (blocks - 1) * length
+    of_block, of_last = (
+        totals[:, size : moments + size] - totals[:, :moments] for size in (length, last)
+    )
     rng = np.random.default_rng(seed)
     means = np.empty(_RESAMPLES)
     step = max(1, _AT_ONCE // blocks)
     for first in range(0, _RESAMPLES, step):
         part = slice(first, min(first + step, _RESAMPLES))
         starts = rng.integers(moments, size=(part.stop - part.start, blocks))
-        drawn = (totals[:, starts + ends] - totals[:, starts]).sum(axis=2)
+        drawn = of_block[:, starts[:, :-1]].sum(axis=2) + of_last[:, starts[:, -1]]
         means[part] = drawn[0] / drawn[1]
     ends_of_level = np.quantile(means, ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2))
     return [float(end) for end in ends_of_level]

@@ -47,7 +47,7 @@ class TrainingOptions:
     seed: int = 42
     n_jobs: int = -1
     cv_folds: int = 5
-    cv_trees: int = 30
+    cv_trees: int = 20
     cv_rows: int = 30_000
 
 
