@@ -27,7 +27,7 @@ from ml.training import TrainingOptions
 
 PLOT: Final = Path(__file__).with_name("growth.svg")
 _TREES: Final = 20
-_ROUNDS: Final = 3
+_ROUNDS: Final = 5
 _BOUND: Final = TrainingOptions().max_train_rows
 _STEPS: Final = ("gate", "reading", "training")
 _NOTES: Final = f"""![Seconds against rows](growth.svg)
