@@ -44,7 +44,7 @@ before the cut, runs `cross_val_score` with five folds and converts with plain s
 neither checks the file nor measures it. The task and its limit cut features into 255 bins while
 a forest grows; a line has the fit without them. ydf and scikit-learn-intelex are only their `fit`.
 Accuracy is of the newest fifth, which none has seen. All have the same number and depth of trees.
-Seconds are medians of so many alternating rounds."""
+Seconds are medians of alternating rounds, whose number is the last of a size."""
 
 
 def samples_of(engine: Engine, snapshot: Snapshot) -> Samples:
@@ -145,19 +145,14 @@ class Fits:
         }
 
 
-def measure(
-    rows: int, trees: int, repetitions: int, *, alone: bool = False
-) -> list[dict[str, Any]]:
-    """Times all by turns in one process, or alone the task and its limit."""
+def measure(rows: int, trees: int, rounds: int, *, alone: bool = False) -> dict[str, Any]:
+    """Seconds and accuracy of all ways, timed by turns in one process; alone: of task and limit."""
     with running_server() as server:
         with opened(server.url("native")) as engine:
             snapshot = freeze_market(engine, rows)
         task = {"url": url_of(server, "native"), "snapshot": snapshot.to_dict(), "trees": trees}
-        found = in_child("benchmarks.training", repetitions=repetitions, alone=alone, **task)
-    return [
-        {"rows": snapshot.rows, "trees": trees, "rounds": repetitions, "way": way, **facts}
-        for way, facts in found.items()
-    ]
+        found: dict[str, Any] = in_child("benchmarks.training", rounds=rounds, alone=alone, **task)
+    return found
 
 
 def _compare(
@@ -189,43 +184,33 @@ def _compare(
 def _do(task: dict[str, Any]) -> Any:
     snapshot, options = Snapshot(**task["snapshot"]), TrainingOptions(trees=task["trees"])
     with opened(task["url"]) as engine:
-        return _compare(engine, snapshot, options, task["repetitions"], alone=task["alone"])
+        return _compare(engine, snapshot, options, task["rounds"], alone=task["alone"])
 
 
-def aims_of(lines: list[dict[str, Any]]) -> list[str]:
-    """What was aimed at, of each number of rows."""
-    aims = []
-    for rows, trees in sorted({(line["rows"], line["trees"]) for line in lines}):
-        own = {x["way"]: x for x in lines if (x["rows"], x["trees"]) == (rows, trees)}
-        ours, limit = own["ours, whole task"], own["fit, the limit"]
-        told = f"whole training task over one fit, {rows:,} rows, {trees} trees"
-        aims.append(aim(told, ours["seconds"] / limit["seconds"], most=2))
-        if (usual := own.get("usual recipe")) is None:
-            continue
-        told = f"the usual recipe over the whole training task, {rows:,} rows, {trees} trees"
+def aims_of(found: dict[str, Any], rows: int, trees: int) -> list[str]:
+    """What was aimed at; one fit is that of a run, and with fewer trees the rest weighs more."""
+    size = f"{rows:,} rows, {trees} trees"
+    ours, aims = found["ours, whole task"], []
+    if trees >= TrainingOptions().trees:
+        ratio = ours["seconds"] / found["fit, the limit"]["seconds"]
+        aims.append(aim(f"whole training task over one fit, {size}", ratio, most=2))
+    if usual := found.get("usual recipe"):
+        told = f"the usual recipe over the whole training task, {size}"
         least = 15 if rows >= 1_000_000 else 5
         aims.append(aim(told, usual["seconds"] / ours["seconds"], least=least))
-        told = f"accuracy less that of the usual recipe, in points, {rows:,} rows, {trees} trees"
+        told = f"accuracy less that of the usual recipe, in points, {size}"
         aims.append(aim(told, 100 * (ours["accuracy"] - usual["accuracy"]), least=-0.5))
     return aims
 
 
-def as_table(lines: list[dict[str, Any]]) -> str:
+def as_table(found: dict[str, Any]) -> str:
     """Formats what was measured."""
-    limits = {(x["rows"], x["trees"]): x["seconds"] for x in lines if x["way"] == "fit, the limit"}
+    limit = found["fit, the limit"]["seconds"]
     cells = [
-        (
-            f"{x['rows']:,}",
-            x["trees"],
-            x["rounds"],
-            x["way"],
-            f"{x['seconds']:.1f}",
-            f"{x['seconds'] / limits[x['rows'], x['trees']]:.1f}",
-            f"{x['accuracy']:.1%}",
-        )
-        for x in lines
+        (way, f"{x['seconds']:.1f}", f"{x['seconds'] / limit:.1f}", f"{x['accuracy']:.1%}")
+        for way, x in found.items()
     ]
-    return table_of(("rows", "trees", "rounds", "way", "s", "× limit", "accuracy"), cells)
+    return table_of(("way", "s", "× limit", "accuracy"), cells)
 
 
 def main() -> None:
@@ -238,22 +223,20 @@ def main() -> None:
     if given.task:
         print(json.dumps(_do(given.task)))
         return
-    lines: list[dict[str, Any]] = []
+    put_section("Training task", _NOTES)
     for size in given.sizes:
-        lines += measure(*map(int, size.split(":")), alone=given.alone)
-        _keep(given.sizes, lines, alone=given.alone)
+        _measure_and_keep(size, alone=given.alone)
 
 
-def _keep(sizes: list[str], lines: list[dict[str, Any]], *, alone: bool) -> None:
-    """Prints and keeps what is known by now: the larger sizes take long."""
-    print(as_table(lines))
-    command = f"python -m benchmarks.training --sizes {' '.join(sizes)}{' --alone' * alone}"
+def _measure_and_keep(size: str, *, alone: bool) -> None:
+    rows, trees, rounds = map(int, size.split(":"))
+    found = measure(rows, trees, rounds, alone=alone)
+    table = as_table(found)
+    print(table)
+    command = f"python -m benchmarks.training --sizes {size}{' --alone' * alone}"
     made = made_by(command, "scikit-learn", "skl2onnx", "pandas", *(() if alone else _PEERS))
-    body = [made, as_table(lines), "\n".join(aims_of(lines))]
-    if alone:
-        put_section("Training task alone", "\n\n".join(body))
-    else:
-        put_section("Training task", "\n\n".join([*body, _NOTES]))
+    body = [made, table, "\n".join(aims_of(found, rows, trees))]
+    put_section(f"Training task, {rows:,} rows, {trees} trees", "\n\n".join(body))
 
 
 if __name__ == "__main__":

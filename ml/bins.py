@@ -5,13 +5,13 @@ between two bins is a split at the edge between them: once its thresholds are ed
 of raw rows what it says of their bins.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
+
+from ml.threads import in_threads
 
 _MOST_BINS: Final = 255
 _ROWS_FOR_QUANTILES: Final = 200_000
@@ -23,7 +23,7 @@ Edges = list[NDArray[np.float64]]
 def bin_edges(inputs: NDArray[np.float32]) -> Edges:
     """Edges between the bins of each column of `[n, k]`, rising; a constant column has none."""
     some = inputs[:: -(-len(inputs) // _ROWS_FOR_QUANTILES)]
-    return [_edges(column.astype(np.float64)) for column in some.T]
+    return in_threads(_edges, some.T.astype(np.float64))
 
 
 def _edges(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -39,8 +39,7 @@ def as_bins(inputs: NDArray[np.float32], edges: Edges) -> NDArray[np.float32]:
     def fill(k: int) -> None:
         bins[:, k] = np.searchsorted(edges[k], inputs[:, k], side="left")
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        list(threads.map(fill, range(len(edges))))
+    in_threads(fill, range(len(edges)))
     return bins
 
 

@@ -47,14 +47,13 @@ def permutation_importances(session: InferenceSession, holdout: Samples) -> dict
     Returns:
         By feature, the most important first.
     """
-    rows = min(len(holdout), _SCORED_ROWS // len(FEATURES))
+    some = holdout.at_most(_SCORED_ROWS // len(FEATURES))
     found = permutation_importance(
         _File(session),
-        holdout.features,
-        holdout.labels,
+        some.features,
+        some.labels,
         scoring="accuracy",
-        n_repeats=int(np.clip(_SCORED_ROWS // (rows * len(FEATURES)), 1, _MOST_REPEATS)),
-        max_samples=rows,
+        n_repeats=int(np.clip(_SCORED_ROWS // (len(some) * len(FEATURES)), 1, _MOST_REPEATS)),
         random_state=0,
     )
     return _ranked(found.importances_mean)

@@ -5,8 +5,6 @@ Any file is taken, also one this package has not written; every way it can be wr
 """
 
 import json
-import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
 from ml.contract import FEATURES, INPUT_NAME, LABEL_OUTPUT, PROBABILITY_OUTPUT, REGIMES
 from ml.errors import ModelBroken
+from ml.threads import in_threads
 
 _ROWS_AT_ONCE = 512
 _EXPORT_AGAIN = "train and export it again with this pipeline"
@@ -122,8 +121,7 @@ def score(
 
     batches = [slice(k, k + _ROWS_AT_ONCE) for k in range(0, len(X), _ROWS_AT_ONCE)]
     # A call uses one thread, so that its answer is the same on any machine; two calls use two.
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        list(threads.map(ask, batches))
+    in_threads(ask, batches)
     if not (np.isin(labels, range(len(REGIMES))).all() and np.isfinite(probabilities).all()):
         problem = "it answers what is no regime or no probability"
         raise ModelBroken(name, (problem,), _EXPORT_AGAIN)

@@ -48,7 +48,7 @@ class TrainingOptions:
     n_jobs: int = -1
     cv_folds: int = 5
     cv_trees: int = 20
-    cv_rows: int = 30_000
+    cv_rows: int = 20_000
 
 
 @dataclass(frozen=True)
