@@ -1,5 +1,6 @@
 """Confidence, baselines, slices, importances and drift are what they say."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -131,6 +132,19 @@ def test_importances_name_the_feature_that_decides(two_features):
     assert all(lost[name] == 0 for name in FEATURES if name != "adx")
     assert set(lost) == set(impurity_importances(forest)) == set(FEATURES)
     assert impurity_importances(forest)["adx"] == pytest.approx(1)
+
+
+def test_importances_of_many_rows_are_of_the_rows_that_are_shuffled(two_features, make_samples):
+    _, forest = two_features
+    many = make_samples(6_000)
+    features = np.zeros_like(many.features)
+    # Right on about half of the rows: a little more or less on any part of them.
+    features[:, FEATURES.index("adx")] = np.where(many.features[:, 0] > 0, many.labels, 0)
+    half_right = replace(many, features=features)
+    lost = permutation_importances(load_model(export_forest(forest)), half_right)
+
+    assert lost["adx"] > 0.1
+    assert all(lost[name] == 0 for name in FEATURES if name != "adx")
 
 
 def test_importances_are_repeatable(model, samples):
