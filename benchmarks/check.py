@@ -2,9 +2,9 @@
 
     python -m benchmarks.check [--record]
 
-The ratios of the benchmarks at a small size, without a server and without peers, in a minute. A
-ratio that is too large is measured once more before it counts. `--record` writes what is found
-into bounds.json.
+The ratios of the benchmarks at a small size, without a server and without peers, in a minute. One
+that is too large counts if it is so three times: a busy neighbour goes away, slow code stays slow.
+`--record` writes what is found into bounds.json.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from benchmarks.gate import one_statement
+from benchmarks.gate_peers import judge_ours
 from benchmarks.measuring import by_turns, table_of
 from benchmarks.model_file import sizes, speeds
 from benchmarks.reading import query_of, read_ours
@@ -27,15 +28,14 @@ from benchmarks.starting import parsing
 from benchmarks.tables import freeze_market, freeze_random
 from benchmarks.training import Fits, samples_of, whole_task
 from clickhouse.engine import opened
-from expectations.gate import FrozenTable, run_gate
-from expectations.thresholds import Thresholds
+from expectations.gate import FrozenTable
 from ml.split import split_by_time
 from ml.training import TrainingOptions, fit_forest
-from pipeline.data_check import CONTRACT
 
 BOUNDS: Final = Path(__file__).with_name("bounds.json")
 ALLOWED: Final = 1.3
 _ROUNDS: Final = 5
+_MORE_TIMES: Final = 2
 _SMALL: Final = TrainingOptions(trees=30)
 
 
@@ -53,7 +53,7 @@ def _gate() -> dict[str, float]:
         frozen = FrozenTable(snapshot.database, snapshot.table, "bench", datetime.now(UTC))
         statement = one_statement(frozen, None).replace(":", "\\:")
         ways = {
-            "gate": lambda: run_gate(engine, frozen, CONTRACT, Thresholds(), folder / "docs"),
+            "gate": lambda: judge_ours(engine, snapshot, folder / "docs"),
             "limit": lambda: _ask(engine, statement),
         }
         found = by_turns(ways, _ROUNDS)
@@ -128,7 +128,7 @@ def too_large(found: dict[str, float], bounds: dict[str, float]) -> list[str]:
 
 
 def main() -> int:
-    """Measures, prints, and returns 1 if a ratio is too large twice."""
+    """Measures, prints, and returns 1 if a ratio is too large each time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--record", action="store_true")
     record = parser.parse_args().record
@@ -136,7 +136,9 @@ def main() -> int:
     found: dict[str, float] = {}
     for measure in MEASURES:
         ratios = measure()
-        if not record and too_large(ratios, bounds):
+        for _ in range(0 if record else _MORE_TIMES):
+            if not too_large(ratios, bounds):
+                break
             again = measure()
             ratios = {name: min(ratio, again[name]) for name, ratio in ratios.items()}
         found |= ratios

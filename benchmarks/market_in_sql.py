@@ -20,7 +20,7 @@ def insert_samples(table: str, rows: int) -> str:
         f"- {_DAYS * 86_400} + intDiv(number, {SYMBOLS}) * {step})",
         **_features(),
         "regime_label": f"[{', '.join(repr(r) for r in REGIMES)}]"
-        f"[1 + intDiv(number, {SYMBOLS * 24}) % {len(REGIMES)}]",
+        f"[1 + (intDiv(number, {SYMBOLS * 24}) + number % {SYMBOLS}) % {len(REGIMES)}]",
     }
     return (
         f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns.values())} "

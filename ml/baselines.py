@@ -32,10 +32,7 @@ def baseline_accuracies(samples: Samples, training: slice, holdout: slice) -> di
 
 def _labels_before(samples: Samples, otherwise: int) -> NDArray[np.uint8]:
     """The label of the symbol's sample before each sample `[n]`."""
-    # Samples are sorted by time, and a stable sort keeps that within a symbol.
-    by_symbol = np.argsort(samples.symbols.astype(str), kind="stable")
-    symbols, labels = samples.symbols[by_symbol], samples.labels[by_symbol]
     before = np.full(len(samples), otherwise, np.uint8)
-    same = symbols[1:] == symbols[:-1]
-    before[by_symbol[1:][same]] = labels[:-1][same]
+    for rows in samples.rows_by_symbol().values():
+        before[rows[1:]] = samples.labels[rows[:-1]]
     return before

@@ -79,6 +79,18 @@ class Samples:
         drawn = np.random.default_rng(0).choice(len(self), rows, replace=False, shuffle=False)
         return self.rows(np.sort(drawn))
 
+    def rows_by_symbol(self) -> dict[str, NDArray[np.intp]]:
+        """The rows of each symbol, in the same order; the symbol with most rows first."""
+        symbols = self.symbols.tolist()
+        names = sorted(set(symbols))
+        number = {name: k for k, name in enumerate(names)}
+        # As small integers, which are sorted in one pass.
+        which = np.fromiter(map(number.get, symbols), np.min_scalar_type(len(names)))
+        ends = np.cumsum(np.bincount(which, minlength=len(names)))
+        parts = np.split(np.argsort(which, kind="stable"), ends[:-1])
+        found = zip(names, parts, strict=True)
+        return dict(sorted(found, key=lambda pair: -len(pair[1])))
+
     def class_counts(self) -> dict[str, int]:
         """How many samples each of the regimes has, in the order of `REGIMES`."""
         counts = np.bincount(self.labels, minlength=len(REGIMES))

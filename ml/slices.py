@@ -15,23 +15,17 @@ _ROWS_OF_A_PERIOD: Final = 25
 Right = NDArray[np.bool_]
 
 
-def accuracy_by_symbol(symbols: NDArray[Any], right: Right) -> list[dict[str, Any]]:
+def accuracy_by_symbol(holdout: Samples, right: Right) -> list[dict[str, Any]]:
     """Accuracy of each symbol, the symbol with most rows first.
 
     Args:
-        symbols: of the rows `[n]`.
+        holdout: the rows scored.
         right: whether a row was named rightly `[n]`.
-
-    >>> accuracy_by_symbol(np.array(["ETH", "BTC", "ETH"]), np.array([True, True, False]))[0]
-    {'symbol': 'ETH', 'samples': 2, 'accuracy': 0.5}
     """
-    names, which, rows = np.unique(symbols.astype(str), return_inverse=True, return_counts=True)
-    correct = np.bincount(which, weights=right)
-    found = [
-        {"symbol": str(name), "samples": int(n), "accuracy": float(hits / n)}
-        for name, n, hits in zip(names, rows, correct, strict=True)
+    return [
+        {"symbol": symbol, "samples": len(rows), "accuracy": float(right[rows].mean())}
+        for symbol, rows in holdout.rows_by_symbol().items()
     ]
-    return sorted(found, key=lambda row: -int(str(row["samples"])))
 
 
 def accuracy_over_time(

@@ -80,7 +80,7 @@ def test_baselines_are_those_of_a_person_who_sees_labels_only():
 def test_slices_by_symbol_agree_with_sklearn(samples):
     named = np.roll(samples.labels, 1)
     right = named == samples.labels
-    found = accuracy_by_symbol(samples.symbols, right)
+    found = accuracy_by_symbol(samples, right)
 
     assert sum(row["samples"] for row in found) == len(samples)
     for row in found:
