@@ -21,18 +21,18 @@ from benchmarks.measuring import aim, by_turns, growth_in_mb, in_child, made_by,
 from benchmarks.results import put_section
 from benchmarks.tables import embedded_random, freeze_random, running_server, url_of
 from clickhouse.engine import open_engine, opened
-from clickhouse.reading import read_samples
+from clickhouse.reading import place_of, read_samples
 from clickhouse.snapshot import Snapshot
 from ml.contract import FEATURES, REGIMES
 
 SLOW_ROWS = 1_000_000
 """pandas.read_sql makes a Python object of every value: ten million rows would take 15 GB."""
 
-_LABEL = f"toUInt8(indexOf([{', '.join(map(repr, REGIMES))}], toString(regime_label)) - 1)"
+_LABEL = place_of("regime_label", REGIMES, "UInt8")
 _NOTES = """Limit: the same query with `FORMAT Null`, so the server does everything but send. Ours
 reads the whole `SampleColumns`, the others `X`, labels, times and symbols of the same query;
 pandas.read_sql reads the columns as they are. Memory is the growth of the peak of a process that
-reads once; the float32 matrix itself is {matrix}."""
+reads once, also as a multiple of the float32 matrix."""
 
 
 def query_of(snapshot: Snapshot) -> str:
@@ -156,36 +156,33 @@ def matrix_mb(rows: int) -> float:
 
 
 def aims_of(lines: list[dict[str, Any]]) -> list[str]:
-    """What was aimed at, of each number of rows."""
-    aims = []
-    for rows in sorted({line["rows"] for line in lines}):
-        own = {line["way"]: line for line in lines if line["rows"] == rows}
-        peers = [x for way, x in own.items() if way != "FORMAT Null" and "ours" not in way]
-        fastest = min(peers, key=lambda line: line["seconds"])
-        ratio = own["ours, native"]["seconds"] / fastest["seconds"]
-        told = f"reading {rows:,} rows, seconds over the fastest peer's ({fastest['way']})"
-        aims.append(aim(told, ratio, most=1.0))
-        for way, most in (("ours, native", 1.3), ("ours, chDB", 2.5)):
-            told = f"memory of reading {rows:,} rows over the matrix ({way})"
-            aims.append(aim(told, own[way]["memory"] / matrix_mb(rows), most=most))
+    """What was aimed at."""
+    rows, own = lines[0]["rows"], {line["way"]: line for line in lines}
+    peers = [x for way, x in own.items() if way != "FORMAT Null" and "ours" not in way]
+    fastest = min(peers, key=lambda line: line["seconds"])
+    ratio = own["ours, native"]["seconds"] / fastest["seconds"]
+    told = f"reading {rows:,} rows, seconds over the fastest peer's ({fastest['way']})"
+    aims = [aim(told, ratio, most=1.0)]
+    for way, most in (("ours, native", 1.3), ("ours, chDB", 2.5)):
+        told = f"memory of reading {rows:,} rows over the matrix ({way})"
+        aims.append(aim(told, own[way]["memory"] / matrix_mb(rows), most=most))
     return aims
 
 
 def as_table(lines: list[dict[str, Any]]) -> str:
     """Formats what was measured."""
-    limits = {line["rows"]: line["seconds"] for line in lines if line["way"] == "FORMAT Null"}
+    (limit,) = [line["seconds"] for line in lines if line["way"] == "FORMAT Null"]
     cells = [
         (
-            f"{line['rows']:,}",
             line["way"],
             f"{line['seconds']:.2f}",
-            f"{line['seconds'] / limits[line['rows']]:.1f}",
+            f"{line['seconds'] / limit:.1f}",
             f"{line['memory']:.0f}",
             f"{line['memory'] / matrix_mb(line['rows']):.2f}",
         )
         for line in lines
     ]
-    return table_of(("rows", "way", "s", "× limit", "memory MB", "× matrix"), cells)
+    return table_of(("way", "s", "× limit", "memory MB", "× matrix"), cells)
 
 
 def main() -> None:
@@ -198,15 +195,15 @@ def main() -> None:
     if given.task:
         print(json.dumps(_do(given.task)))
         return
-    lines = [line for rows in given.rows for line in measure(rows, given.repetitions)]
-    table = as_table(lines)
-    print(table)
-    rows = " ".join(map(str, given.rows))
-    command = f"python -m benchmarks.reading --rows {rows} --repetitions {given.repetitions}"
-    made = made_by(command, "clickhouse-driver", "clickhouse-connect", "pandas", "chdb")
-    matrix = ", ".join(f"{matrix_mb(n):.0f} MB for {n:,} rows" for n in given.rows)
-    notes = _NOTES.format(matrix=matrix)
-    put_section("Reading samples", "\n\n".join([made, table, "\n".join(aims_of(lines)), notes]))
+    put_section("Reading samples", _NOTES)
+    for rows in given.rows:
+        lines = measure(rows, given.repetitions)
+        table = as_table(lines)
+        print(table)
+        command = f"python -m benchmarks.reading --rows {rows} --repetitions {given.repetitions}"
+        made = made_by(command, "clickhouse-driver", "clickhouse-connect", "pandas", "chdb")
+        body = [made, table, "\n".join(aims_of(lines))]
+        put_section(f"Reading {rows:,} samples", "\n\n".join(body))
 
 
 if __name__ == "__main__":

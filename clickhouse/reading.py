@@ -57,14 +57,12 @@ def read_samples(  # noqa: PLR0913
         ClickHouseUnavailable: if the answer breaks off; rows are never missing silently.
     """
     table = f"{quoted(snapshot.database)}.{quoted(snapshot.table)}"
-    known = ", ".join(f"'{regime}'" for regime in regimes)
-    label_index = f"toUInt8(indexOf([{known}], toString({quoted(label)})) - 1)"
     with engine.connect() as connection:
         names = connection.execute(
             text(f"SELECT DISTINCT toString(symbol) AS s FROM {table} ORDER BY s")
         ).scalars()
         symbols = np.array(list(names), dtype=object)
-        where = [f"{quoted(label)} IN ({known})"]
+        where = [f"{quoted(label)} IN {_literal(regimes)}"]
         if since is not None:
             where.append(f"toUInt32(timestamp) >= {since.astype('datetime64[s]').astype(int)}")
         if thinning is not None:
@@ -73,8 +71,8 @@ def read_samples(  # noqa: PLR0913
         rows = connection.execute(text(f"SELECT count() FROM {table} {wanted}")).scalar_one()
     columns = [
         "toUInt32(timestamp)",
-        f"toUInt16(indexOf({_literal(symbols)}, toString(symbol)) - 1)",
-        label_index,
+        place_of("symbol", symbols, "UInt16"),
+        place_of(quoted(label), regimes, "UInt8"),
         *(f"toFloat32({quoted(feature)})" for feature in features),
     ]
     selected = ", ".join(f"{sql} AS c{index}" for index, sql in enumerate(columns))
@@ -154,6 +152,18 @@ def _row_binary_blocks(engine: Engine, query: str, width: int) -> Iterator[tuple
         pooled.close()
 
 
-def _literal(names: NDArray[np.object_]) -> str:
+def place_of(column: str, names: Sequence[str] | NDArray[np.object_], kind: str) -> str:
+    """SQL for the place of a column's text among names, as `UInt8` or `UInt16`; else its largest.
+
+    It looks up in a hash table. `indexOf` compares each row with one name after the other.
+    """
+    places = f"CAST(range({len(names)}) AS Array({kind}))"
+    listed = f"CAST({_literal(names)} AS Array(String))"
+    found = f"transform(toString({column}), {listed}, {places}, to{kind}(-1))"
+    # Of a LowCardinality column it is a LowCardinality again.
+    return f"CAST({found} AS {kind})"
+
+
+def _literal(names: Sequence[str] | NDArray[np.object_]) -> str:
     escaped = (str(name).replace("\\", "\\\\").replace("'", "\\'") for name in names)
     return "[" + ", ".join(f"'{name}'" for name in escaped) + "]"

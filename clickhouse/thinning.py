@@ -65,7 +65,8 @@ def thinned(
         for regime, quota in zip(regimes, what.quotas, strict=True)
     )
     known = ", ".join(f"'{regime}'" for regime in regimes)
-    bound = f"[{largest}]::Array(UInt64)[indexOf([{known}], toString({quoted(label)}))]"
+    bounds = f"CAST([{largest}] AS Array(UInt64))"
+    bound = f"transform(toString({quoted(label)}), [{known}], {bounds}, toUInt64(0))"
     return f"(toUInt32(timestamp) >= {before} OR {_HASH} <= {bound})"
 
 
