@@ -6,6 +6,7 @@ escaping and reflection are the code that runs against a server. chDB locks its 
 process: dispose of the engine when the work is done.
 """
 
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,22 +47,46 @@ class ChdbAdapter(BaseAdapter):
         response.raw = BytesIO(body)
         return response
 
+    def pieces(self, sql: str, form: str) -> Iterator[bytes]:
+        """Runs a query; its answer comes piece by piece and is never whole in memory.
+
+        Args:
+            sql: a query without FORMAT and SETTINGS.
+            form: ClickHouse's name of the format; one without a header, which an empty answer
+                would lose.
+
+        Raises:
+            DatabaseException: with ClickHouse's error text, also in the middle of the answer.
+        """
+        # What a sorted table holds is sent as it is read, without buffers before the merge.
+        unbuffered = f"{sql} SETTINGS read_in_order_use_buffering = 0"
+        try:
+            with self._opened().send_query(unbuffered, form) as answer:
+                for piece in answer:
+                    yield piece.bytes()
+        except RuntimeError as error:
+            raise DatabaseException(error) from error
+
     def close(self) -> None:
         """Gives the folder free for other processes."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _query(self, sql: str) -> bytes:
+    def _opened(self) -> Any:
         if self._connection is None:
             self._connection = _open_folder(self._path)
             if self._database != "default":
                 self._connection.query(f"USE {quoted(self._database)}")
+        return self._connection
+
+    def _query(self, sql: str) -> bytes:
+        connection = self._opened()
         try:
-            answer: bytes = self._connection.query(sql, "TabSeparatedWithNamesAndTypes").bytes()
+            answer: bytes = connection.query(sql, "TabSeparatedWithNamesAndTypes").bytes()
         except RuntimeError:
             # chDB 4.4 puts what a failed query had already written before the next one's answer.
-            self._connection.query("SELECT 1 FORMAT Null")
+            connection.query("SELECT 1 FORMAT Null")
             raise
         return answer
 

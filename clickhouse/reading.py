@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 
+from clickhouse.chdb import ChdbAdapter
 from clickhouse.engine import in_one_shape, quoted
 from clickhouse.snapshot import Snapshot
 from clickhouse.thinning import Thinning, thinned
 
-_BYTES_AT_ONCE = 16 * 1024 * 1024
+_AT_ONCE = 16 * 1024 * 1024
+"""Bytes."""
 
 
 class SampleColumns(TypedDict):
@@ -135,21 +137,27 @@ def _native_blocks(engine: Engine, query: str) -> Iterator[tuple[Any, ...]]:
 
 def _row_binary_blocks(engine: Engine, query: str, width: int) -> Iterator[tuple[Any, ...]]:
     row = np.dtype([("t", "<u4"), ("s", "<u2"), ("y", "u1"), ("x", "<f4", (width,))])
-    size = _BYTES_AT_ONCE // row.itemsize * row.itemsize
     pooled = engine.raw_connection()
     try:
         transport: Any = pooled.driver_connection.transport  # type: ignore[union-attr]
-        send = transport._send  # noqa: SLF001 - the driver's only way to the bytes of a response
-        response = send(f"{query} FORMAT RowBinary", stream=True)
         left = b""
-        for chunk in response.iter_content(size):
-            chunk_bytes = left + chunk
-            whole = len(chunk_bytes) // row.itemsize * row.itemsize
-            left = chunk_bytes[whole:]
-            block = np.frombuffer(chunk_bytes[:whole], row)
+        for piece in _row_binary(transport, query):
+            read = left + piece
+            whole = len(read) // row.itemsize * row.itemsize
+            left = read[whole:]
+            block = np.frombuffer(read[:whole], row)
             yield (block["t"], block["s"], block["y"], *block["x"].T)
     finally:
         pooled.close()
+
+
+def _row_binary(transport: Any, query: str) -> Iterator[bytes]:
+    adapter = transport.http.get_adapter(transport.db_url)
+    if isinstance(adapter, ChdbAdapter):
+        return adapter.pieces(query, "RowBinary")
+    send = transport._send  # noqa: SLF001 - the driver's only way to the bytes of a response
+    pieces: Iterator[bytes] = send(f"{query} FORMAT RowBinary", stream=True).iter_content(_AT_ONCE)
+    return pieces
 
 
 def place_of(column: str, names: Sequence[str] | NDArray[np.object_], kind: str) -> str:

@@ -2,16 +2,29 @@
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
+from clickhouse_sqlalchemy.exceptions import DatabaseException
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError
 
 from clickhouse.engine import open_engine
 from clickhouse.errors import ClickHouseRefused, ClickHouseUnavailable
+
+
+@contextmanager
+def pieces_of(engine: Engine) -> Iterator[Callable[[str, str], Iterator[bytes]]]:
+    pooled = engine.raw_connection()
+    transport: Any = pooled.driver_connection.transport  # type: ignore[union-attr]
+    yield transport.http.get_adapter(transport.db_url).pieces
+    pooled.close()
 
 
 @pytest.mark.parametrize(
@@ -57,6 +70,29 @@ def test_query_after_a_failed_one_gets_only_its_own_answer(engine: Engine) -> No
         with pytest.raises(DatabaseError):
             connection.execute(text("SELECT throwIf(number = 5000) AS a FROM numbers(10000)"))
         assert connection.execute(text("SELECT 1 AS b")).mappings().all() == [{"b": 1}]
+
+
+def test_answer_in_pieces_is_the_whole_answer(engine: Engine) -> None:
+    with pieces_of(engine) as pieces:
+        found = list(pieces("SELECT number FROM numbers(1000000)", "RowBinary"))
+        assert len(found) > 10
+        np.testing.assert_array_equal(np.frombuffer(b"".join(found), "<u8"), np.arange(1_000_000))
+        assert list(pieces("SELECT number FROM numbers(0)", "RowBinary")) == []
+
+
+def test_answer_in_pieces_that_breaks_off_raises_and_the_next_query_works(engine: Engine) -> None:
+    failing = "SELECT throwIf(number = 900000) FROM numbers(1000000)"
+    with pieces_of(engine) as pieces, pytest.raises(DatabaseException, match="throwIf"):
+        list(pieces(failing, "RowBinary"))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT 1 AS b")).mappings().all() == [{"b": 1}]
+
+
+def test_answer_in_pieces_left_half_read_lets_the_next_query_work(engine: Engine) -> None:
+    with pieces_of(engine) as pieces:
+        next(pieces("SELECT number FROM numbers(10000000)", "RowBinary"))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
 def test_missing_table_is_refused_with_remedy(engine: Engine) -> None:

@@ -144,3 +144,10 @@ def test_read_samples_of_an_empty_snapshot_is_empty(engine: Engine) -> None:
     snapshot = freeze(engine, "run", FEATURES)
     assert dataclasses.replace(snapshot, rows=0) == snapshot
     assert read_samples(engine, snapshot, FEATURES, REGIMES)["features"].shape == (0, 22)
+
+
+def test_read_samples_of_a_missing_column_is_refused(labelled: Engine) -> None:
+    snapshot = freeze(labelled, "run", FEATURES)
+    with pytest.raises(ClickHouseRefused, match="nowhere"):
+        read_samples(labelled, snapshot, ["nowhere"], REGIMES)
+    assert read_samples(labelled, snapshot, FEATURES, REGIMES)["features"].shape == (200, 22)
