@@ -115,7 +115,8 @@ def main() -> None:
 {tabulate(found, "keys", "github")}
 
 Rows: frozen and judged, trained on (`MAX_TRAIN_ROWS`), and held out to judge by. Peak memory is
-that of the whole process of the task, Airflow and the libraries with it."""
+that of the whole process of the task, Airflow and the libraries with it, and of the child that
+examines the file, as if both peaked at once."""
     put_section("Load", body)
     print(body)
     if max(row["peak GiB"] for row in found) > given.limit_gib:
