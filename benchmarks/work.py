@@ -16,7 +16,8 @@ def work() -> None:
     settings, run_id = read_settings(), f"bench {datetime.now(UTC).isoformat()}"
     checked = data_check.check_data(settings, run_id, datetime.now(UTC))
     trained = model_training.train_model(settings, run_id, checked["snapshot"])
-    decision = model_validation.validate_model(settings, run_id, checked["snapshot"])
+    snapshot, on_doubt = checked["snapshot"], settings.on_doubt or "keep"
+    decision = model_validation.validate_model(settings, run_id, snapshot, on_doubt)
     if decision["deploy"]:
         model_deployment.deploy_model(settings, run_id, trained, decision)
     else:

@@ -41,11 +41,12 @@ def regime_model_rollback():
         return model_rollback.list_backups(read_settings())
 
     @task(outlets=[MODEL])
-    def roll_back(backup, outlet_events=None):
+    def roll_back(backup, params=None, dag_run=None, outlet_events=None):
         """Backs up the current model and puts the chosen one in its place."""
         from pipeline import model_rollback
 
-        rolled = model_rollback.roll_back(read_settings(), backup)
+        who = dag_run.triggering_user_name
+        rolled = model_rollback.roll_back(read_settings(), backup, who, params["why"])
         outlet_events[MODEL].extra = rolled
         return rolled
 

@@ -8,7 +8,16 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import TriggerRule, dag, task
 
 from pipeline.alerts import tell_of_failed_run, tell_of_failed_task
-from pipeline.approval import APPROVAL_WAIT, ModelApproval, decision_of, require_approval
+from pipeline.approval import (
+    APPROVAL_WAIT,
+    ModelApproval,
+    decision_of,
+    former_place,
+    on_doubt,
+    on_doubt_field,
+    release_hold,
+    require_approval,
+)
 from pipeline.explained import explained
 from pipeline.lateness import EXPECTED_WITHIN, expect_within
 from pipeline.links import links_of_task
@@ -35,6 +44,8 @@ from pipeline.thresholds import THRESHOLDS
     params={
         **{name: threshold.param() for name, threshold in THRESHOLDS.items()},
         "require_approval": require_approval(),
+        "on_doubt": on_doubt_field(),
+        "release_hold": release_hold(),
     },
     tags=["ml", "regime"],
 )
@@ -54,12 +65,20 @@ def regime_model_training():
         return model_training.train_model(read_settings(params), run_id, checked["snapshot"])
 
     @task.branch
-    def validate_model(checked, run_id=None, params=None, ti=None):
+    def validate_model(checked, run_id=None, params=None, ti=None, dag_run=None):
         """Decides on the holdout whether the candidate may replace production."""
         from pipeline import model_validation
 
         settings = read_settings(params)
-        decision = model_validation.validate_model(settings, run_id, checked["snapshot"])
+        if params["release_hold"]:
+            model_validation.lift_hold(settings, dag_run.triggering_user_name)
+        decision = model_validation.validate_model(
+            settings,
+            run_id,
+            checked["snapshot"],
+            on_doubt(settings, params, dag_run),
+            former_place(ti, dag_run),
+        )
         ti.xcom_push(key="decision", value=decision)
         return "approve_deployment" if decision["deploy"] else "skip_deployment"
 

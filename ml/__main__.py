@@ -18,6 +18,7 @@ from clickhouse.snapshot import Snapshot, find_snapshot
 from ml.arguments import parser, recipe_of, require_consistent, split_of, thresholds_of
 from ml.candidate import BuiltCandidate, build_candidate
 from ml.deployment import roll_back
+from ml.hold import release
 from ml.judgement import judge_candidate
 from ml.metrics import Provenance
 from ml.progress import shown_progress
@@ -45,7 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     require_consistent(described, given)
     # It logs the traceback of an error that is reported here in one line.
     logging.getLogger("clickhouse_driver").addHandler(logging.NullHandler())
-    commands = {"train": _train, "compare": _compare, "status": _status, "rollback": _rollback}
+    commands = {
+        "train": _train,
+        "compare": _compare,
+        "status": _status,
+        "rollback": _rollback,
+        "release": _release,
+    }
     try:
         return commands[given.command](given)
     except (ClickHouseRefused, SnapshotChanged, sa.exc.ArgumentError, ValueError) as error:
@@ -99,11 +106,19 @@ def _status(given: argparse.Namespace) -> int:
 
 
 def _rollback(given: argparse.Namespace) -> int:
-    done = roll_back(given.models_dir, datetime.now(UTC), given.to)
+    done = roll_back(given.models_dir, datetime.now(UTC), given.to, why=given.why)
     kept = f"; what it replaced is in {done.backup}" if done.backup else ""
     came = "is back in" if done.changed else "was already in"
     print(f"The model of run {done.run_id} {came} production: {done.path}{kept}")
     print(f"SHA-256 {done.sha256}")
+    if done.changed:
+        print("Held: no run replaces it until a person approves a model, or python -m ml release")
+    return _YES
+
+
+def _release(given: argparse.Namespace) -> int:
+    hold = release(given.models_dir, datetime.now(UTC))
+    print(f"Lifted: {hold}" if hold else "There is no hold; runs deploy by themselves")
     return _YES
 
 

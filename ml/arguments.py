@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Final
 
-from ml.promotion import PromotionThresholds
+from ml.promotion import ASK, KEEP, PromotionThresholds
 from ml.repeating import Recipe, recipe_of_run
 from ml.training import TrainingOptions
 
@@ -23,6 +23,7 @@ examples:
   python -m ml train --url clickhouse+native://host:9000/market \\
       --repeat scheduled__2026-11-22T02:00:00+00:00
   python -m ml rollback --to 2026-11-22T021500Z_8ac1d7f3
+  python -m ml release
   python -m ml compare new.onnx production --connection --snapshot default.regime_snapshot_x
 """
 
@@ -32,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     described = argparse.ArgumentParser(
         prog="python -m ml",
         description="Trains, compares and lists models without Airflow, by the code of the tasks. "
-        "Only rollback touches the production model.",
+        "Only rollback touches the production model; no run replaces it then until release.",
         epilog=f"{_EXAMPLES}\n{_EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -44,6 +45,8 @@ def parser() -> argparse.ArgumentParser:
     rollback.add_argument(
         "--to", metavar="BACKUP", help="a folder of backups/, see status; default: the newest"
     )
+    rollback.add_argument("--why", default="", help="reason, shown wherever the hold is")
+    _command(commands, "release", "lift the hold of a rollback, so that runs deploy again")
     return described
 
 
@@ -164,4 +167,6 @@ def _describe_rule(command: argparse.ArgumentParser) -> None:
     for field in fields(PromotionThresholds):
         option = f"--{field.name.replace('_', '-')}"
         default = "off" if field.default is None else field.default
-        command.add_argument(option, type=float, help=f"default: {default}")
+        kind = float if field.default is None else type(field.default)
+        choices = (ASK, KEEP) if field.name == "on_doubt" else None
+        command.add_argument(option, type=kind, choices=choices, help=f"default: {default}")

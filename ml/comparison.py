@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
+from ml.contract import REGIMES
 from ml.errors import ModelBroken
 from ml.evidence import Evidence, Pairs
 from ml.onnx_model import check_contract, load_model, read_metadata, score
 from ml.samples import Samples
-from ml.significance import bootstrap_interval
+from ml.significance import bootstrap_interval, prediction_interval
 from ml.split import MIN_HOLDOUT_SAMPLES
 
 _NAME = "production model"
@@ -82,21 +83,52 @@ def compare_with_production(
     Raises:
         ModelBroken: if the candidate does not answer.
     """
-    right = score(candidate, holdout.features, "candidate")[0] == holdout.labels
-    counted = partial(Evidence, len(holdout), int(right.sum()), holdout.class_counts()[majority])
+    labels, probabilities = score(candidate, holdout.features, "candidate")
+    right = labels == holdout.labels
+    counts = holdout.class_counts()
+    interval = prediction_interval(right, holdout.timestamps)
+    counted = partial(
+        Evidence,
+        len(holdout),
+        int(right.sum()),
+        counts[majority],
+        holdout_majority_correct=max(counts.values()),
+        coverage=holdout.coverage(),
+        interval=(interval[0], interval[1]) if interval else None,
+    )
     nothing = np.zeros(len(holdout), bool)
     if production is None:
         return Comparison(counted(), nothing, right)
     try:
         session = load_model(production, _NAME)
-        check_contract(session, _NAME)
-        production_right = score(session, holdout.features, _NAME)[0] == holdout.labels
     except ModelBroken as problem:
         return Comparison(counted(production_problem=str(problem)), nothing, right)
+    try:
+        check_contract(session, _NAME)
+    except ModelBroken as problem:
+        doubt = (
+            "production is a sound model that answers in another way than ours, perhaps another "
+            f"product's ({'; '.join(problem.problems)}): see that MODELS_DIR is the right place"
+        )
+        odd = counted(production_problem=str(problem), doubts=(doubt,))
+        return Comparison(odd, nothing, right)
+    try:
+        named, of_production = score(session, holdout.features, _NAME)
+    except ModelBroken as problem:
+        return Comparison(counted(production_problem=str(problem)), nothing, right)
+    production_right = named == holdout.labels
     unseen = _unseen(holdout, read_metadata(session))
     rows = unseen.rows
+    lost = [
+        regime
+        for regime, now, before in zip(
+            REGIMES, _predictable(probabilities), _predictable(of_production), strict=True
+        )
+        if before and not now
+    ]
+    notes = (*_lost(lost), *unseen.notes)
     return Comparison(
-        counted(pairs=_paired(right[rows], production_right[rows]), notes=unseen.notes),
+        counted(pairs=_paired(right[rows], production_right[rows]), notes=notes),
         rows,
         right,
         production_right,
@@ -104,6 +136,17 @@ def compare_with_production(
             right[rows].astype(float) - production_right[rows], holdout.timestamps[rows]
         ),
     )
+
+
+def _predictable(probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether a regime has a probability in any row `[7]`; without training samples it has none."""
+    return np.asarray(probabilities.max(axis=0) > 0)
+
+
+def _lost(regimes: list[str]) -> tuple[str, ...]:
+    if not regimes:
+        return ()
+    return (f"production predicts {', '.join(regimes)}, which this model never does",)
 
 
 def _paired(candidate: NDArray[np.bool_], production: NDArray[np.bool_]) -> Pairs:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ml.errors import ModelBroken, ModelError
+from ml.hold import Hold, end_hold, local_user, put_hold, read_hold
 from ml.mending import metrics_of_model
 from ml.onnx_model import check_answers
 from ml.registry import (
@@ -62,12 +63,14 @@ class Deployment:
     changed: bool
 
 
-def deploy_candidate(
+def deploy_candidate(  # noqa: PLR0913
     models_dir: ModelsDir,
     run_id: str,
     expected_sha256: str,
     deployed_at: datetime,
     check: Check = check_answers,
+    *,
+    approved_at: datetime | None = None,
 ) -> Deployment:
     """Puts a run's candidate into production; called again, it finishes what is unfinished.
 
@@ -77,10 +80,12 @@ def deploy_candidate(
         expected_sha256: digest of the model that was judged.
         deployed_at: now, with a time zone.
         check: of the model, and again of its written copy.
+        approved_at: when a person approved it, with a time zone; None if nobody was asked.
 
     Raises:
         ModelBroken: if the candidate is missing, is not the one that was judged, or does not
             answer; production is unchanged.
+        ModelError: if production was put back by hand and nobody has approved a model since.
         OSError: if the store cannot be written, or another process keeps changing it.
     """
     store = open_store(models_dir)
@@ -90,27 +95,38 @@ def deploy_candidate(
         require_same(name, expected_sha256, candidate.sha256)
         check(candidate.model, name)
         told = candidate.metrics | {"deployed_at": _iso(deployed_at)}
+        _require_no_hold(store, approved_at)
         # Drawn before production changes; the metrics last, so that a retry writes all of them.
         files = {**report_pages(told), METRICS_FILE: as_json(told)}
         pair = Production(candidate.model, candidate.sha256, candidate.metrics)
         done = _put(store, current, pair, deployed_at, check)
+        end_hold(store, deployed_at, "an approved deployment")
         if candidate.metrics.get("deployed_at") is None:
             write_candidate_files(store, run_id, files)
     return done
 
 
-def roll_back(
-    models_dir: ModelsDir, now: datetime, to: str | None = None, check: Check = check_answers
+def roll_back(  # noqa: PLR0913
+    models_dir: ModelsDir,
+    now: datetime,
+    to: str | None = None,
+    check: Check = check_answers,
+    *,
+    by: str | None = None,
+    why: str = "",
 ) -> Deployment:
     """Puts a former model back into production; the pair it replaces is kept like any other.
 
-    So after deploying A and B, one rollback brings back A, and another one B.
+    So after deploying A and B, one rollback brings back A, and another one B. Either leaves a hold:
+    no run deploys by itself until a person approves a model or lifts it.
 
     Args:
         models_dir: MODELS_DIR.
         now: with a time zone.
         to: name of a folder in `backups/`; None for the newest that is not in production.
         check: of the model, and again of its written copy.
+        by: who does it; None for the user of this process.
+        why: their reason, for those who see the hold.
 
     Raises:
         ModelError: if there is no such backup; names those there are.
@@ -123,6 +139,11 @@ def roll_back(
         check(former.model, f"backup {name}")
         told = {"rolled_back_from": current.sha256 if current else None}
         pair = Production(former.model, former.sha256, (former.metrics or {}) | told)
+        if current is None or current.sha256 != former.sha256:
+            removed = current.sha256 if current else None
+            hold = Hold(_iso(now), by or local_user(), why.strip(), former.sha256, removed)
+            # Before production changes: a hold on a model that is not there holds nothing.
+            put_hold(store, hold)
         return _put(store, current, pair, now, check)
 
 
@@ -164,6 +185,15 @@ def _put(
         backup=backup,
         changed=changed,
     )
+
+
+def _require_no_hold(store: Store, approved_at: datetime | None) -> None:
+    hold = read_hold(store)
+    if hold and not (approved_at and _iso(approved_at) >= hold.at):
+        raise ModelError(
+            f"Nothing is deployed: {hold}, and nobody has approved a model since",
+            "clear the run from validate_model on and approve it, or run python -m ml release",
+        )
 
 
 def _check_copy(copy: bytes, sha256: str, check: Check) -> None:

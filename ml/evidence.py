@@ -3,7 +3,9 @@
 Counts, not quotients: equal models are never told apart by the last digit, and there is no NaN.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ml.errors import ModelError
 from ml.significance import mcnemar_p_value
@@ -61,6 +63,23 @@ class Pairs:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """How much of labelled samples is independent: neighbours and symbols of one day are not.
+
+    Attributes:
+        days: calendar days (UTC) that have a sample.
+        runs: runs of one regime in the samples of a symbol, summed over symbols; at most
+            `days` times the number of symbols and regimes, however many rows there are.
+    """
+
+    days: int
+    runs: int
+
+    def __str__(self) -> str:
+        return f"{self.days} days and {self.runs} runs of one regime"
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What was counted on the holdout.
 
@@ -72,6 +91,14 @@ class Evidence:
         production_problem: why the production file could not be scored; None if it could, or if
             there is none.
         notes: what a reader must know about the comparison.
+        holdout_majority_correct: rows that naming the holdout's own most frequent regime gets
+            right.
+        coverage: what of the holdout is independent; None if it was not counted, as of simulated
+            counts: then nothing is asked of it.
+        interval: 95% interval of the accuracy on rows that follow (`prediction_interval`); None
+            if the holdout is too short to tell.
+        cv_interval: 95% interval of the accuracy in cross-validation in time.
+        doubts: what only a person can judge about the place of production.
 
     Raises:
         ModelError: if a count is not a whole number between 0 and its number of rows.
@@ -83,10 +110,15 @@ class Evidence:
     pairs: Pairs | None = None
     production_problem: str | None = None
     notes: tuple[str, ...] = ()
+    holdout_majority_correct: int = 0
+    coverage: Coverage | None = None
+    interval: tuple[float, float] | None = None
+    cv_interval: tuple[float, float] | None = None
+    doubts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         compared = self.pairs.rows if self.pairs else 0
-        counts = (self.correct, self.majority_correct, compared)
+        counts = (self.correct, self.majority_correct, self.holdout_majority_correct, compared)
         if not all(isinstance(n, int) and 0 <= n <= self.holdout_samples for n in counts):
             raise _unfitting(self)
 
@@ -94,6 +126,17 @@ class Evidence:
     def accuracy(self) -> float | None:
         """The candidate's accuracy on the holdout, 0 to 1; None without a row."""
         return _share(self.correct, self.holdout_samples)
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> "Evidence":
+        """The evidence that `dataclasses.asdict` was made from, also through JSON."""
+        pairs, coverage = given["pairs"], given.get("coverage")
+        lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+        nested = {
+            "pairs": pairs and Pairs(**pairs),
+            "coverage": coverage and Coverage(**coverage),
+        }
+        return cls(**{**given, **lists, **nested})
 
     @property
     def majority_accuracy(self) -> float | None:

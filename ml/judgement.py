@@ -3,13 +3,18 @@
 The rule is in `ml.promotion`. Nothing here trains, so nothing of scikit-learn is loaded.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
 
 from ml.comparison import compare_with_production
+from ml.contract import REGIMES
 from ml.errors import ModelBroken
+from ml.hold import held
 from ml.onnx_model import check_contract, load_model
+from ml.place import odd_place
 from ml.promotion import Decision, PromotionThresholds, decide
 from ml.registry import (
     METRICS_FILE,
@@ -24,9 +29,16 @@ from ml.reports import report_files
 from ml.samples import Samples, moment_of, utc
 from ml.slices import accuracy_over_time
 
+_FEW_SAMPLES: Final = 10
+"""Of a regime with fewer training samples, a forest knows next to nothing."""
+
 
 def judge_candidate(
-    models_dir: ModelsDir, run_id: str, samples: Samples, thresholds: PromotionThresholds
+    models_dir: ModelsDir,
+    run_id: str,
+    samples: Samples,
+    thresholds: PromotionThresholds,
+    former_place: str | None = None,
 ) -> Decision:
     """Decides whether a run's candidate may replace production, and writes that into its files.
 
@@ -35,6 +47,7 @@ def judge_candidate(
         run_id: whose candidate.
         samples: the same samples it was built from.
         thresholds: what the promotion rule asks for.
+        former_place: address of the production file of the last deployment, if that is known.
 
     Raises:
         ModelBroken: if the candidate is missing, was changed, or was built from other samples. A
@@ -49,10 +62,20 @@ def judge_candidate(
     content = production.model if production else None
     majority = str(candidate.metrics["majority_regime"])
     found = compare_with_production(holdout, session, content, majority)
-    evidence = found.evidence
+    cv = candidate.metrics.get("cv_interval")
+    notes = list(_hardly_predicted(candidate.metrics["train_class_counts"]))
     if production and production.sha256 == candidate.sha256:
-        note = "this very model is in production already"
-        evidence = replace(evidence, notes=(*evidence.notes, note))
+        notes.append("this very model is in production already")
+    evidence = replace(
+        found.evidence,
+        cv_interval=cv and (cv[0], cv[1]),
+        notes=(*found.evidence.notes, *notes),
+        doubts=(
+            *found.evidence.doubts,
+            *odd_place(models_dir, former_place),
+            *held(models_dir, candidate.sha256),
+        ),
+    )
     decision = decide(evidence, thresholds)
     pairs = found.to_dict()
     metrics = candidate.metrics | {
@@ -67,6 +90,17 @@ def judge_candidate(
     files = {METRICS_FILE: as_json(metrics), **report_files(metrics)}
     update_candidate(models_dir, run_id, files)
     return decision
+
+
+def _hardly_predicted(train_counts: Mapping[str, Any]) -> Iterator[str]:
+    """Regimes that the forest could not learn."""
+    few = [
+        f"{regime} ({train_counts[regime] or 'no'} training samples)"
+        for regime in REGIMES
+        if train_counts[regime] < _FEW_SAMPLES
+    ]
+    if few:
+        yield f"these regimes can hardly be predicted: {', '.join(few)}"
 
 
 def _holdout(candidate: Candidate, samples: Samples) -> Samples:

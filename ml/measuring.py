@@ -9,7 +9,7 @@ from ml.evaluation import evaluate, most_frequent
 from ml.importance import permutation_importances
 from ml.onnx_model import load_model, score
 from ml.samples import Samples
-from ml.significance import bootstrap_interval
+from ml.significance import prediction_interval
 from ml.slices import accuracy_by_symbol, accuracy_over_time
 from ml.split import TimeSplit
 
@@ -39,7 +39,7 @@ def measure_file(model: bytes, samples: Samples, split: TimeSplit) -> dict[str, 
     baselines = baseline_accuracies(samples, split.training, split.holdout)
     return {
         "test_accuracy": scores.accuracy,
-        "accuracy_interval": bootstrap_interval(right, holdout.timestamps),
+        "accuracy_interval": prediction_interval(right, holdout.timestamps),
         "train_accuracy": trained.accuracy,
         "balanced_accuracy": scores.balanced_accuracy,
         "macro_f1": scores.macro_f1,

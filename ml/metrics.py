@@ -71,6 +71,11 @@ def facts_of(
         "train_samples_available": whole.train_samples if whole else len(train),
         "holdout_samples": len(holdout),
         "embargoed_samples": split.embargoed_samples,
+        **{
+            f"{part}_{name}": count
+            for part, rows in (("train", train), ("holdout", holdout))
+            for name, count in asdict(rows.coverage()).items()
+        },
         "class_counts": dict(whole.class_counts) if whole else samples.class_counts(),
         "train_class_counts": train.class_counts(),
         "holdout_class_counts": holdout.class_counts(),

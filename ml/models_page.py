@@ -14,6 +14,7 @@ from ml.balance_chart import balance_chart, balances
 from ml.charts import history_chart
 from ml.contract import REGIMES
 from ml.history import read_history
+from ml.hold import read_hold
 from ml.html_page import render
 from ml.status import KeptModel, look_at_backups, look_at_production, metrics_of_runs
 from ml.storage import Store
@@ -66,6 +67,7 @@ def models_page(store: Store, now: datetime, rollback: str | None = None) -> byt
         _SHEETS,
         where=store.where(),
         production=production,
+        hold=read_hold(store),
         m=production.metrics if production else {},
         production_report=next((run.report for run in runs if run.in_production), None),
         backups=backups,

@@ -6,12 +6,15 @@ Shares are compared as exact fractions of counts, and with the decimals a person
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 from ml.errors import ModelError
 from ml.evidence import Evidence, Pairs
 
-_FEW_ROWS = 100
+ASK: Final = "ask"
+KEEP: Final = "keep"
+_WIDE: Final = 0.05
+"""An accuracy that is known to no more than this is told with its interval."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,9 @@ class PromotionThresholds:
         min_improvement: by how much more than this production must be beaten, -1 to 1.
         max_p_value: largest chance, 0 to 1, of such a difference between equally good models
             (McNemar); None does not ask.
+        min_holdout_days: days the holdout must have, or a person decides.
+        min_holdout_runs: runs of one regime it must have, or a person decides.
+        on_doubt: where a person should decide, `ask` one, or `keep` production at once.
 
     Raises:
         ModelError: if one is out of range or not a number.
@@ -31,8 +37,13 @@ class PromotionThresholds:
     min_accuracy: float = 0.65
     min_improvement: float = 0.0
     max_p_value: float | None = None
+    min_holdout_days: int = 5
+    min_holdout_runs: int = 20
+    on_doubt: str = ASK
 
     def __post_init__(self) -> None:
+        if self.on_doubt not in {ASK, KEEP}:
+            raise ModelError(f"ON_DOUBT is {self.on_doubt!r}", f"choose {ASK} or {KEEP}")
         lowest = {"min_accuracy": 0, "min_improvement": -1, "max_p_value": 0}
         for name, low in lowest.items():
             value = getattr(self, name)
@@ -45,11 +56,12 @@ class Decision:
     """The verdict with everything it rests on.
 
     Attributes:
-        deploy: whether the candidate may replace production.
+        deploy: whether the candidate may replace production; with doubts, if a person says so.
         reasons: what speaks against it, or, if nothing does, what speaks for it.
         notes: what a reader must know besides.
         evidence: the counts.
         thresholds: what was asked for.
+        doubts: why the rule wants a person to decide; they stand among reasons or notes too.
     """
 
     deploy: bool
@@ -57,6 +69,7 @@ class Decision:
     notes: tuple[str, ...]
     evidence: Evidence
     thresholds: PromotionThresholds
+    doubts: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain and small enough for an XCom or a JSON file; accuracies are added to the counts."""
@@ -65,6 +78,7 @@ class Decision:
             "deploy": self.deploy,
             "reasons": list(self.reasons),
             "notes": list(self.notes),
+            "doubts": list(self.doubts),
             "accuracy": evidence.accuracy,
             "majority_accuracy": evidence.majority_accuracy,
             "candidate_accuracy": pairs and pairs.candidate_accuracy,
@@ -80,24 +94,24 @@ class Decision:
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "Decision":
         """The decision `to_dict` was made from."""
-        evidence = dict(given["evidence"])
-        pairs = evidence.pop("pairs")
-        evidence["notes"] = tuple(evidence["notes"])
         return cls(
             bool(given["deploy"]),
             tuple(given["reasons"]),
             tuple(given["notes"]),
-            Evidence(**evidence, pairs=pairs and Pairs(**pairs)),
+            Evidence.from_dict(given["evidence"]),
             PromotionThresholds(**given["thresholds"]),
+            tuple(given.get("doubts", ())),
         )
 
 
 def decide(evidence: Evidence, thresholds: PromotionThresholds) -> Decision:
     """Applies the rule.
 
-    Deploy if the accuracy reaches the floor, beats always naming the most frequent regime and,
-    where production could be scored, beats it on the same rows by more than the improvement asked
-    and so clearly as was asked.
+    Deploy if the accuracy reaches the floor, beats always naming the most frequent regime (of the
+    training or of the holdout, whichever is better) and, where production could be scored, beats it
+    on the same rows by more than the improvement asked and so clearly as was asked. Where the
+    holdout is too short to believe, where cross-validation contradicts it, or where the place of
+    production is odd, that takes a person's yes, or is refused if nobody is to be asked.
 
     >>> equal = Evidence(812, 637, 250, Pairs(812, 600, 37, 37))
     >>> decision = decide(equal, PromotionThresholds())
@@ -108,9 +122,14 @@ def decide(evidence: Evidence, thresholds: PromotionThresholds) -> Decision:
     if evidence.pairs:
         judged += _judge_against_production(evidence.pairs, thresholds)
     against = tuple(reason for good, reason in judged if not good)
-    reasons = against or tuple(reason for _, reason in judged)
+    doubts = (*evidence.doubts, *_thin(evidence, thresholds), *_contradicted(evidence, thresholds))
     notes = (*evidence.notes, *_notes(evidence))
-    return Decision(not against, reasons, notes, evidence, thresholds)
+    if doubts and not against and thresholds.on_doubt == KEEP:
+        against = tuple(f"a person should decide (ON_DOUBT is {KEEP}): {doubt}" for doubt in doubts)
+    elif doubts:
+        notes = (*(f"a person should decide: {doubt}" for doubt in doubts), *notes)
+    reasons = against or tuple(reason for _, reason in judged)
+    return Decision(not against, reasons, notes, evidence, thresholds, doubts)
 
 
 def _judge_floor(evidence: Evidence, thresholds: PromotionThresholds) -> tuple[bool, str]:
@@ -127,13 +146,16 @@ def _judge_floor(evidence: Evidence, thresholds: PromotionThresholds) -> tuple[b
 def _judge_majority(evidence: Evidence) -> tuple[bool, str]:
     if not evidence.holdout_samples:
         return False, "there is no holdout row to measure the most frequent regime on"
-    good = evidence.correct > evidence.majority_correct
+    of_holdout = evidence.holdout_majority_correct > evidence.majority_correct
+    constant = max(evidence.majority_correct, evidence.holdout_majority_correct)
+    good = evidence.correct > constant
     a, b = _percents(
         Fraction(evidence.correct, evidence.holdout_samples),
-        Fraction(evidence.majority_correct, evidence.holdout_samples),
+        Fraction(constant, evidence.holdout_samples),
     )
     verb = "beats" if good else "does not beat"
-    return good, f"accuracy {a} {verb} always naming the most frequent regime, {b}"
+    whose = "the holdout's own most frequent regime" if of_holdout else "the most frequent regime"
+    return good, f"accuracy {a} {verb} always naming {whose}, {b}"
 
 
 def _judge_against_production(
@@ -174,15 +196,60 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
         )
     elif not evidence.pairs:
         notes.append("there is no production model, so there was nothing to beat")
-    rows = evidence.holdout_samples
-    if 0 < rows < _FEW_ROWS:
-        share = evidence.correct / rows
-        margin = 1.96 * (share * (1 - share) / rows) ** 0.5
-        notes.append(
-            f"the holdout has only {rows} rows, so its accuracy is known to about "
-            f"{100 * margin:.0f} points (95%)"
-        )
+    if evidence.coverage:
+        notes += _known_to(evidence)
     return tuple(notes)
+
+
+def _known_to(evidence: Evidence) -> Iterator[str]:
+    """How far the accuracy is known, where that is not far."""
+    holdout = f"{evidence.coverage} in {evidence.holdout_samples} rows"
+    if evidence.interval is None:
+        yield f"the holdout ({holdout}) is too short to say how far its accuracy is chance"
+        return
+    low, high = evidence.interval
+    if high - low > 2 * _WIDE:
+        yield (
+            f"the accuracy is known to about {50 * (high - low):.0f} points "
+            f"(95%: {low:.1%} to {high:.1%}; {holdout})"
+        )
+
+
+def _thin(evidence: Evidence, thresholds: PromotionThresholds) -> Iterator[str]:
+    """Too little in the holdout that is independent: rows of one stretch are right by luck."""
+    coverage = evidence.coverage
+    if coverage is None:
+        return
+    wanted = {
+        "days": (coverage.days, thresholds.min_holdout_days, "MIN_HOLDOUT_DAYS"),
+        "runs of one regime": (coverage.runs, thresholds.min_holdout_runs, "MIN_HOLDOUT_RUNS"),
+    }
+    missing = {what: asked for what, asked in wanted.items() if asked[0] < asked[1]}
+    if not missing:
+        return
+    few = " and ".join(
+        f"{count} {what} (at least {asked}, {name})"
+        for what, (count, asked, name) in missing.items()
+    )
+    days = thresholds.min_holdout_days
+    yield (
+        f"the holdout's {evidence.holdout_samples} rows ({coverage}) have only {few}, too few to "
+        f"believe their accuracy: label rows spread over weeks, so that the newest labels cover "
+        f"{days} days or more and several changes of regime in each symbol"
+    )
+
+
+def _contradicted(evidence: Evidence, thresholds: PromotionThresholds) -> Iterator[str]:
+    """Cross-validation on earlier times that says another thing than the holdout."""
+    if evidence.cv_interval is None:
+        return
+    low, high = evidence.cv_interval
+    told = f"cross-validation in time (95%: {low:.1%} to {high:.1%})"
+    if high < thresholds.min_accuracy:
+        yield f"{told} lies below the floor of {thresholds.min_accuracy:.1%} (MIN_ACCURACY)"
+    elif evidence.interval and (high < evidence.interval[0] or low > evidence.interval[1]):
+        a, b = evidence.interval
+        yield f"{told} and holdout (95%: {a:.1%} to {b:.1%}) differ by more than chance"
 
 
 def _exact(number: float) -> Fraction:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ml.contract import REGIMES
+from ml.verdict import waits_for_a_person
 from ml.wording import percent, points
 
 _TOP_FEATURES = 8
@@ -48,7 +49,8 @@ def verdict_lines(decision: Mapping[str, Any] | None) -> Iterator[str]:
     if decision is None:
         yield "Verdict: not judged yet"
         return
-    yield f"Verdict: {'DEPLOY' if decision['deploy'] else 'DO NOT DEPLOY'}"
+    said = "DEPLOY" if decision["deploy"] else "DO NOT DEPLOY"
+    yield f"Verdict: {'A PERSON DECIDES' if waits_for_a_person(decision) else said}"
     yield from (f"  - {reason}" for reason in decision["reasons"])
     yield from (f"  Note: {note}" for note in decision["notes"])
 
@@ -99,15 +101,20 @@ def _features(metrics: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {name:<26}{points(lost):>24}{impurity[name]:>10.1%}"
 
 
+def _covered(metrics: Mapping[str, Any], part: str) -> str:
+    days, runs = metrics.get(f"{part}_days"), metrics.get(f"{part}_runs")
+    return "" if days is None else f" of {days} days and {runs} runs of one regime"
+
+
 def _origin(metrics: Mapping[str, Any]) -> Iterator[str]:
     available = metrics.get("train_samples_available") or metrics["train_samples"]
     of_all = f" of {available}" if available > metrics["train_samples"] else ""
     yield (
-        f"Training: {metrics['train_samples']}{of_all} rows, "
+        f"Training: {metrics['train_samples']}{of_all} rows{_covered(metrics, 'train')}, "
         f"{metrics['train_start']} to {metrics['train_end']}"
     )
     yield (
-        f"Holdout:  {metrics['holdout_samples']} rows, "
+        f"Holdout:  {metrics['holdout_samples']} rows{_covered(metrics, 'holdout')}, "
         f"{metrics['holdout_start']} to {metrics['holdout_end']}"
     )
     yield f"Between them {metrics['embargoed_samples']} rows were dropped (embargo)"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ml.contract import FEATURES, REGIMES
 from ml.errors import ModelError
+from ml.evidence import Coverage
 
 Selection = slice | NDArray[np.bool_] | NDArray[np.intp]
 _READ_AGAIN = "clear the run from check_data on, so that the samples are frozen and read again"
@@ -90,6 +91,13 @@ class Samples:
         parts = np.split(np.argsort(which, kind="stable"), ends[:-1])
         found = zip(names, parts, strict=True)
         return dict(sorted(found, key=lambda pair: -len(pair[1])))
+
+    def coverage(self) -> Coverage:
+        """How much of them is independent: days, and runs of one regime in a symbol's samples."""
+        days = len(np.unique(self.timestamps.astype("datetime64[D]")))
+        labels = (self.labels[rows] for rows in self.rows_by_symbol().values())
+        runs = sum(1 + int(np.count_nonzero(of[1:] != of[:-1])) for of in labels)
+        return Coverage(days, runs)
 
     def class_counts(self) -> dict[str, int]:
         """How many samples each of the regimes has, in the order of `REGIMES`."""

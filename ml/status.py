@@ -9,6 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from ml.hold import Hold, read_hold
 from ml.registry import (
     METRICS_FILE,
     MODEL_FILE,
@@ -47,12 +48,14 @@ class Status:
     Attributes:
         where: its address.
         production: None if there is none.
+        hold: what keeps runs from replacing it; None if nothing does.
         backups: the models that production has been.
         candidates: the models of runs.
     """
 
     where: str
     production: KeptModel | None
+    hold: Hold | None
     backups: tuple[KeptModel, ...]
     candidates: tuple[KeptModel, ...]
 
@@ -78,7 +81,8 @@ def read_status(models_dir: ModelsDir) -> Status:
         _read(store, f"candidates/{folder}", f"candidates/{folder}/{MODEL_FILE}", METRICS_FILE)
         for folder in reversed(store.folders("candidates"))
     )
-    return Status(store.where(), look_at_production(store), look_at_backups(store), candidates)
+    production, backups = look_at_production(store), look_at_backups(store)
+    return Status(store.where(), production, read_hold(store), backups, candidates)
 
 
 def look_at_production(store: Store) -> KeptModel | None:
@@ -117,7 +121,10 @@ def status_text(status: Status, now: datetime) -> str:
         status: what was read.
         now: with a time zone, for ages.
     """
-    parts = [f"Models in {status.where}", "\n".join(_production_lines(status.production, now))]
+    lines = _production_lines(status.production, now)
+    if status.hold:
+        lines.append(f"{'held':<14}{status.hold}; lift it with python -m ml release")
+    parts = [f"Models in {status.where}", "\n".join(lines)]
     if status.candidates:
         rows = [_row(model, now) for model in status.candidates]
         parts.append(f"Candidates, newest first\n{tabulate(rows, 'keys', 'simple')}")

@@ -13,6 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 from ml.bins import as_bins, bin_edges, split_at_edges
 from ml.inputs import forest_inputs
 from ml.samples import Samples
+from ml.significance import bootstrap_interval
 from ml.split import TimeSplit, time_folds
 
 ORDER_OF_WORK: Final = ("n_jobs",)
@@ -53,9 +54,16 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """Accuracy, 0 to 1, of each fold that had enough data, oldest first."""
+    """Accuracy, 0 to 1, in folds that are in time order.
+
+    Attributes:
+        accuracies: of each fold that had enough data, oldest first.
+        interval: 95% interval of the accuracy over the folds that trained on at least half of the
+            rows; earlier ones say what fewer labels reach. None without enough of them.
+    """
 
     accuracies: tuple[float, ...]
+    interval: list[float] | None = None
 
     @property
     def mean(self) -> float | None:
@@ -73,6 +81,7 @@ class CrossValidation:
             "cv_accuracy": self.mean,
             "cv_std": self.std,
             "cv_accuracies": list(self.accuracies),
+            "cv_interval": self.interval,
         }
 
 
@@ -127,14 +136,31 @@ def cross_validate_in_time(
     small = replace(options, trees=min(options.trees, options.cv_trees))
     folds = time_folds(samples.timestamps, options.cv_folds, embargo)
     usable = [fold for fold in folds if len(np.unique(samples.labels[fold.training])) > 1]
-    return CrossValidation(tuple(_fold_accuracy(samples, fold, small) for fold in usable))
+    right = [_fold_right(samples, fold, small) for fold in usable]
+    late = [
+        part
+        for part, fold in zip(right, usable, strict=True)
+        if 2 * fold.train_samples >= len(samples)
+    ]
+    interval = (
+        bootstrap_interval(
+            np.concatenate([values for values, _ in late]).astype(float),
+            np.concatenate([moments for _, moments in late]),
+        )
+        if late
+        else None
+    )
+    return CrossValidation(tuple(float(np.mean(values)) for values, _ in right), interval)
 
 
-def _fold_accuracy(samples: Samples, fold: TimeSplit, options: TrainingOptions) -> float:
+def _fold_right(
+    samples: Samples, fold: TimeSplit, options: TrainingOptions
+) -> tuple[NDArray[np.bool_], NDArray[np.datetime64]]:
+    """Which scored rows are predicted correctly, and their timestamps."""
     train, scored = (
         samples.rows(part).at_most(options.cv_rows) for part in (fold.training, fold.holdout)
     )
     forest = fit_forest(train.features, train.labels, options)
     # With more threads the order of a sum varies, and with it who wins a tie.
     forest.set_params(forest__n_jobs=1)
-    return float(np.mean(forest.predict(scored.features) == scored.labels))
+    return forest.predict(scored.features) == scored.labels, scored.timestamps

@@ -26,6 +26,11 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
 
+def waits_for_a_person(decision: Mapping[str, Any]) -> bool:
+    """Whether the rule wants a person to decide, and nobody has."""
+    return bool(decision["deploy"] and decision.get("doubts") and "approval" not in decision)
+
+
 def verdict_of(metrics: Mapping[str, Any]) -> Verdict:
     """Reads the verdict out of `metrics.json`.
 
@@ -37,6 +42,9 @@ def verdict_of(metrics: Mapping[str, Any]) -> Verdict:
         meaning = "This candidate is trained; validate_model has not decided about it."
         return Verdict("open", "Not judged yet", meaning)
     told = tuple(decision.get("reasons", ())), tuple(decision.get("notes", ()))
+    if waits_for_a_person(decision) and not metrics.get("deployed_at"):
+        meaning = "It goes live only if a person approves it. Production is unchanged so far."
+        return Verdict("open", "A person decides", meaning, *told)
     if not decision["deploy"]:
         meaning = "This candidate does not go live. Production is unchanged."
         return Verdict("refused", "Not deployed", meaning, *told)

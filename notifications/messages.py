@@ -201,6 +201,7 @@ def _replaced(facts: RollbackFacts) -> tuple[str, ...]:
     accuracy = _accuracy(facts.replaced_accuracy)
     return (
         f"It replaced the model of run {run} (test accuracy {accuracy}), kept in {facts.kept}.",
+        "Held: no run replaces it until a person approves one (or python -m ml release).",
     )
 
 

@@ -1,4 +1,4 @@
-"""The task `approve_deployment`: a person's yes or no before a model goes live, if the run asks.
+"""The task `approve_deployment`: a person's yes or no before a model goes live, if one is wanted.
 
 Airflow asks and keeps the answer; while it waits, the task holds neither a worker nor a slot. Here
 stands what is asked, what an answer makes of the decision, and which task follows.
@@ -11,6 +11,10 @@ from typing import Any, Final
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 from airflow.sdk import BaseNotifier, Param
 
+from pipeline.settings import ON_DOUBT, Settings
+
+_TEST_USER: Final = "dag_test"
+"""Who starts the runs of `airflow dags test`, in which nobody can answer."""
 APPROVE: Final = "Approve"
 REJECT: Final = "Reject"
 APPROVAL_WAIT: Final = timedelta(days=3)
@@ -28,11 +32,56 @@ def require_approval() -> Param:
     )
 
 
+def release_hold() -> Param:
+    """The switch of the trigger form that lifts the hold of a rollback."""
+    return Param(
+        False,
+        type="boolean",
+        title="Lift the hold of a rollback",
+        description="This run's model, and later ones, may replace what was put back by hand.",
+        section="Approval",
+    )
+
+
+def on_doubt_field() -> Param:
+    """The field of the trigger form."""
+    return Param(
+        None,
+        type=["null", "string"],
+        enum=[None, *ON_DOUBT],
+        title="ON_DOUBT",
+        description="Where the rule wants a person: ask, or keep production. Empty: the Variable.",
+        section="Approval",
+    )
+
+
+def on_doubt(settings: Settings, params: Mapping[str, Any], dag_run: Any) -> str:
+    """What happens where the rule wants a person: `ask`, or `keep` production at once."""
+    unattended = is_test(dag_run) and not params["require_approval"]
+    return settings.on_doubt or ("keep" if unattended else "ask")
+
+
+def former_place(ti: Any, dag_run: Any) -> str | None:
+    """Address of the production file that the last deployment wrote.
+
+    A run of `airflow dags test` asks for none: it may be tried in a folder of its own.
+    """
+    if is_test(dag_run):
+        return None
+    last = ti.xcom_pull(task_ids="deploy_model", include_prior_dates=True)
+    return last["path"] if last else None
+
+
+def is_test(dag_run: Any) -> bool:
+    """Whether a run is one of `airflow dags test`."""
+    return getattr(dag_run, "triggering_user_name", None) == _TEST_USER
+
+
 class ModelApproval(HITLBranchOperator):
-    """Asks whether a model that passed the promotion rule goes live, in runs that want it asked.
+    """Asks whether a model that passed the promotion rule goes live, if run or rule want it asked.
 
     Args:
-        approved: task that follows a yes, or a run that does not ask.
+        approved: task that follows a yes, or a run in which nobody is asked.
         rejected: task that follows a no, or no answer.
     """
 
@@ -49,9 +98,10 @@ class ModelApproval(HITLBranchOperator):
 
     def execute(self, context: Any) -> Any:
         """Passes, or asks and parks the task until there is an answer."""
-        if not context["params"]["require_approval"]:
+        ruled = _ruled(context["ti"])
+        if not (context["params"]["require_approval"] or ruled["doubts"]):
             return self.do_branch(context, self.options_mapping[APPROVE])
-        self.body = question(_ruled(context["ti"]))
+        self.body = question(ruled)
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
@@ -117,6 +167,7 @@ def answered(decision: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str,
     else:
         verb = f"nobody approved it within {APPROVAL_WAIT.days} days" if who is None else ""
         reasons = [f"{verb or f'rejected by {who}'}, although {_numbers(decision)}"]
+        reasons += [f"a person was asked because {doubt}" for doubt in decision["doubts"]]
     return {**decision, "deploy": approved, "reasons": reasons, "approval": approval}
 
 

@@ -29,6 +29,14 @@ def rollback_form() -> dict[str, Param]:
             description="Name of a folder in backups/. Empty: the newest.",
             section=section,
         ),
+        "why": Param(
+            None,
+            type=["null", "string"],
+            title="Why",
+            description="Shown wherever the hold is: no run replaces the model until a person "
+            "approves one.",
+            section=section,
+        ),
         "ask": Param(
             False,
             type="boolean",

@@ -25,7 +25,11 @@ def deploy_model(
     """
     _keep_answer(settings, run_id, decision)
     deployment = deploy_candidate(
-        settings.models, run_id, trained["model_sha256"], datetime.now(UTC)
+        settings.models,
+        run_id,
+        trained["model_sha256"],
+        datetime.now(UTC),
+        approved_at=_approved_at(decision),
     )
     log.info("In production: %s (sha256 %s)", deployment.path, deployment.sha256)
     details = event_details(settings.models, asdict(deployment))
@@ -41,6 +45,11 @@ def skip_deployment(settings: Settings, run_id: str, decision: Mapping[str, Any]
     metrics = (production.metrics if production else None) or {}
     accuracy = decision["production_accuracy"] or metrics.get("test_accuracy")
     gauges.tell_of_production(accuracy, metrics.get("deployed_at"))
+
+
+def _approved_at(decision: Mapping[str, Any]) -> datetime | None:
+    approval = decision.get("approval") or {}
+    return datetime.fromisoformat(approval["at"]) if approval.get("approved") else None
 
 
 def _keep_answer(settings: Settings, run_id: str, decision: Mapping[str, Any]) -> None:

@@ -32,17 +32,21 @@ def list_backups(settings: Settings) -> dict[str, Any]:
     }
 
 
-def roll_back(settings: Settings, backup: str | None) -> dict[str, Any]:
-    """Makes a backup production again; what it replaces is kept.
+def roll_back(
+    settings: Settings, backup: str | None, by: str | None, why: str | None
+) -> dict[str, Any]:
+    """Makes a backup production again, and holds it there; what it replaces is kept.
 
     Args:
         settings: where the models are.
         backup: name of its folder; None for the newest, if there is one.
+        by: who started the run; None if that is not known.
+        why: their reason, if they gave one.
 
     Returns:
         What is in production now, how good it is, and where the replaced pair lies.
     """
-    deployment = roll_back_model(settings.models, datetime.now(UTC), backup)
+    deployment = roll_back_model(settings.models, datetime.now(UTC), backup, by=by, why=why or "")
     log.info("In production: %s (sha256 %s)", deployment.path, deployment.sha256)
     details = event_details(settings.models, asdict(deployment))
     gauges.tell_of_production(details["accuracy"], details["deployed_at"])

@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from clickhouse.snapshot import Snapshot, verify
+from ml.hold import release
 from ml.judgement import judge_candidate
 from ml.promotion import PromotionThresholds
 from ml.registry import REPORT_FILE, candidate_folder, read_candidate
@@ -18,21 +20,46 @@ from pipeline.training_rows import read_rows_since
 log = logging.getLogger(__name__)
 
 
-def validate_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) -> dict[str, Any]:
+def lift_hold(settings: Settings, by: str | None) -> None:
+    """Lifts the hold of a rollback, as the trigger form asked."""
+    hold = release(settings.models, datetime.now(UTC), by)
+    log.info("%s", f"Lifted: {hold}" if hold else "There is no hold")
+
+
+def validate_model(
+    settings: Settings,
+    run_id: str,
+    snapshot: Mapping[str, Any],
+    on_doubt: str,
+    former_place: str | None = None,
+) -> dict[str, Any]:
     """Scores candidate and production on the same holdout rows and decides; the log has the report.
+
+    Args:
+        settings: of the run.
+        run_id: whose candidate.
+        snapshot: the frozen table.
+        on_doubt: `ask` or `keep`.
+        former_place: address of the production file of the last deployment, if that is known.
 
     Returns:
         The decision with every number and reason.
     """
     thresholds = PromotionThresholds(
-        settings.min_accuracy, settings.min_improvement, settings.max_p_value
+        settings.min_accuracy,
+        settings.min_improvement,
+        settings.max_p_value,
+        settings.min_holdout_days,
+        settings.min_holdout_runs,
+        on_doubt,
     )
     frozen = Snapshot(**snapshot)
     judged = read_candidate(settings.models, run_id).metrics
     with clickhouse_engine() as engine:
         verify(engine, frozen)
         samples = read_rows_since(engine, frozen, moment_of(judged["holdout_start"]))
-    decision = judge_candidate(settings.models, run_id, samples, thresholds).to_dict()
+    judged_now = judge_candidate(settings.models, run_id, samples, thresholds, former_place)
+    decision = judged_now.to_dict()
     with log_group(log, "Report"):
         report = settings.models.read(f"{candidate_folder(run_id)}/{REPORT_FILE}") or b""
         log.info("%s", report.decode())

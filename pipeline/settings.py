@@ -16,6 +16,7 @@ from pipeline.thresholds import THRESHOLDS, SettingError
 if TYPE_CHECKING:
     from ml.storage import Store
 
+ON_DOUBT: Final = ("ask", "keep")
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 
 
@@ -31,6 +32,9 @@ class Settings:
     min_accuracy: float
     min_improvement: float
     max_p_value: float | None
+    min_holdout_days: int
+    min_holdout_runs: int
+    on_doubt: str | None
     holdout_fraction: float
     embargo_hours: float
     max_train_rows: int
@@ -80,7 +84,7 @@ def read_settings(params: Mapping[str, Any] | None = None) -> Settings:
         "snapshot_database": Variable.get("SNAPSHOT_DATABASE", default=None) or None,
         "train_dask_scheduler": Variable.get("TRAIN_DASK_SCHEDULER", default=None) or None,
     }
-    values: dict[str, Any] = numbers | others
+    values: dict[str, Any] = numbers | others | {"on_doubt": _on_doubt(given)}
     return Settings(**{field.name: values[field.name] for field in fields(Settings)})
 
 
@@ -100,6 +104,13 @@ def read_data_docs_dir() -> Path:
         SettingError: if it is a URL.
     """
     return _folder("DATA_DOCS_DIR", "data_docs")
+
+
+def _on_doubt(given: Mapping[str, Any]) -> str | None:
+    value = str(given.get("on_doubt", Variable.get("ON_DOUBT", default=None)) or "").strip()
+    if value not in {"", *ON_DOUBT}:
+        raise SettingError("ON_DOUBT", value, f"{' or '.join(ON_DOUBT)} (default {ON_DOUBT[0]})")
+    return value or None
 
 
 def _opened(models_dir: str) -> "Store":

@@ -71,7 +71,11 @@ def test_rollback_lists_chooses_rolls_back_and_tells(rollback: Any) -> None:
 def test_rollback_starts_by_hand_only_and_alone(rollback: Any) -> None:
     assert rollback.timetable.can_be_scheduled is False
     assert (rollback.catchup, rollback.max_active_runs) == (False, 1)
-    assert {name: rollback.params[name] for name in rollback.params} == {"to": None, "ask": False}
+    assert {name: rollback.params[name] for name in rollback.params} == {
+        "to": None,
+        "why": None,
+        "ask": False,
+    }
 
 
 @pytest.mark.parametrize("dag_id", ["regime_model_training", "regime_model_rollback"])

@@ -370,3 +370,52 @@ def test_snapshot_of_production_outlives_the_newest_ten(home, market) -> None:
     assert set(left) >= set(kept)
     assert len(left) == len(kept) + 2  # this run's own, and the source
     assert frozen[1].table not in left
+
+
+def test_labels_of_the_newest_stretch_deploy_nothing_and_the_message_says_what_to_label(
+    home, market, chat
+) -> None:
+    """As people label: some hundred rows of four days. They name each other rightly."""
+    newest = market["timestamp"].max() - pd.Timedelta(hours=106)
+    home.load(
+        market.assign(regime_label=market["regime_label"].where(market["timestamp"] > newest, ""))
+    )
+    run = home.run(
+        MIN_LABELED_SAMPLES="100", MIN_CLASSES="2", MIN_ACCURACY="0", MAX_CLASS_SHARE="1"
+    )
+    assert (run.tasks["deploy_model"], run.tasks["skip_deployment"]) == ("skipped", "success")
+    assert not (home.models / "regime_detector.onnx").exists()
+    (message,) = chat
+    assert "days (at least 5, MIN_HOLDOUT_DAYS)" in message
+    assert "runs of one regime (at least 20, MIN_HOLDOUT_RUNS)" in message
+    assert "label rows spread over weeks" in message
+
+
+def test_model_that_a_person_took_out_stays_out_until_a_person_says_so(
+    home, market, earlier_market, chat
+) -> None:
+    home.load(earlier_market)
+    home.run(MIN_ACCURACY="0.3")
+    former = (home.models / "regime_detector.onnx").read_bytes()
+    home.load(market)
+    assert home.run(MIN_ACCURACY="0.3").tasks["deploy_model"] == "success"
+    home.run({"why": "it lost money"}, dag_id="regime_model_rollback")
+    assert "Held: no run replaces it until a person approves one" in chat[2]
+    run = home.run(MIN_ACCURACY="0.3")
+    assert (run.tasks["deploy_model"], run.tasks["skip_deployment"]) == ("skipped", "success")
+    assert (home.models / "regime_detector.onnx").read_bytes() == former
+    assert "production was put back by hand on " in chat[3]
+    assert "(it lost money), and this is the very model that was taken out" in chat[3]
+    run = home.run({"release_hold": True}, MIN_ACCURACY="0.3")
+    assert run.tasks["deploy_model"] == "success"
+
+
+def test_production_that_has_vanished_is_not_taken_for_a_first_deployment(
+    home, market, chat
+) -> None:
+    home.load(market)
+    home.run()
+    (home.models / "regime_detector.onnx").unlink()
+    run = home.run()
+    assert run.tasks["skip_deployment"] == "success"
+    assert f"there is no production model at {home.models}/regime_detector.onnx, but" in chat[1]

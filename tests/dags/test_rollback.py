@@ -74,8 +74,8 @@ def test_rollback_repeated_after_a_killed_worker_does_not_undo_itself(home, two_
     (model, _), _ = two_deployed
     calls = []
 
-    def roll_back_then_die(*given):
-        result = roll_back(*given)
+    def roll_back_then_die(*given, **who):
+        result = roll_back(*given, **who)
         calls.append(result)
         if len(calls) == 1:
             raise OSError("killed")

@@ -140,7 +140,7 @@ class Changes:
             if back:
                 roll_back(self.folder, now)
             else:
-                deploy_candidate(self.folder, run, self.shas[run], now)
+                deploy_candidate(self.folder, run, self.shas[run], now, approved_at=now)
 
         was_killed = bool(forked(kill(work)))
         self.killed += was_killed

@@ -33,7 +33,8 @@ def models_dir(tmp_path, built):
 
 
 def judge(models_dir, samples, accuracy=0.5, run_id=RUN):
-    return judge_candidate(models_dir, run_id, samples, PromotionThresholds(accuracy))
+    thresholds = PromotionThresholds(accuracy, min_holdout_days=1)
+    return judge_candidate(models_dir, run_id, samples, thresholds)
 
 
 def test_metrics_have_every_key_of_the_contract_and_are_json(built):

@@ -41,7 +41,7 @@ def run(engine, tmp_path, capsys):
     url = engine.url.render_as_string(hide_password=False)
 
     def run_command(command, *arguments, url=url):
-        source = () if command in ("status", "rollback") else ("--url", url)
+        source = () if command in ("status", "rollback", "release") else ("--url", url)
         models_dir = ("--models-dir", str(tmp_path / "models"))
         code = main([command, *arguments, *source, *models_dir])
         return code, *capsys.readouterr()
@@ -123,7 +123,8 @@ def test_other_bytes_than_expected_are_told_and_are_a_no(run, snapshot):
 
 
 def test_train_and_judge_decides_with_the_thresholds_given(run, snapshot):
-    options = ("train", "--snapshot", snapshot.name, "--judge", *SMALL)
+    short = ("--min-holdout-days", "1", "--min-holdout-runs", "1")
+    options = ("train", "--snapshot", snapshot.name, "--judge", *SMALL, *short)
     good, told, _ = run(*options, "--min-accuracy", "0.05")
     bad, refused, _ = run(*options, "--min-accuracy", "0.999")
 
@@ -257,7 +258,12 @@ def test_rollback_brings_the_former_model_back_and_again_the_later_one(
     assert f"The model of run {FIRST} is back in production: " in out
     assert "what it replaced is in backups/" in out and f"SHA-256 {trained.sha256}" in out
     assert (models / "regime_detector.onnx").read_bytes() == trained.model
-    assert run("status")[0] == 0
+    assert "Held: no run replaces it until a person approves a model" in out
+    code, status, _ = run("status")
+    assert code == 0 and "held          production was put back by hand on " in status
+    code, lifted, _ = run("release")
+    assert code == 0 and lifted.startswith("Lifted: production was put back by hand on ")
+    assert run("release")[1] == "There is no hold; runs deploy by themselves\n"
     assert "The model of run second is back in production" in run("rollback")[1]
     assert (models / "regime_detector.onnx").read_bytes() == second.model
 
@@ -306,7 +312,7 @@ def test_status_of_no_folder_is_bad_input(run):
     assert "there is no folder" in err
 
 
-@pytest.mark.parametrize("command", ["train", "compare", "status", "rollback"])
+@pytest.mark.parametrize("command", ["train", "compare", "status", "rollback", "release"])
 def test_help_has_examples_and_exit_codes(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.errors import ModelError
-from ml.evidence import Evidence, Pairs
+from ml.evidence import Coverage, Evidence, Pairs
 from ml.promotion import Decision, PromotionThresholds, decide
 
 
@@ -204,14 +204,104 @@ def test_notes_are_loud_about_a_production_file_that_cannot_be_scored():
     assert decision.notes[0].startswith("PRODUCTION COULD NOT BE SCORED: It does not open. ")
 
 
-def test_notes_of_a_small_holdout_say_how_little_is_known():
-    note = verdict(Evidence(50, 40, 10)).notes[1]
+STRETCH = replace(BETTER, coverage=Coverage(2, 7))
+ENOUGH = replace(BETTER, coverage=Coverage(5, 20), interval=(0.7, 0.9))
 
-    assert note == "the holdout has only 50 rows, so its accuracy is known to about 11 points (95%)"
+
+def test_note_says_how_far_the_accuracy_is_known():
+    (note,) = verdict(ENOUGH).notes
+    told = "5 days and 20 runs of one regime in 1000 rows"
+    assert note == f"the accuracy is known to about 10 points (95%: 70.0% to 90.0%; {told})"
+    assert verdict(ENOUGH, interval=(0.78, 0.82)).notes == ()
+
+
+def test_note_says_that_nothing_is_known_of_a_holdout_without_enough_blocks():
+    (note,) = verdict(ENOUGH, interval=None).notes
+    assert note.endswith("is too short to say how far its accuracy is chance")
+
+
+def test_better_of_both_constants_must_be_beaten():
+    decision = verdict(holdout_majority_correct=800)
+    assert not decision.deploy
+    assert decision.reasons == (
+        "accuracy 80.0% does not beat always naming the holdout's own most frequent regime, 80.0%",
+    )
+    assert verdict(holdout_majority_correct=799).deploy
 
 
 @pytest.mark.parametrize(
-    "evidence", [BETTER, Evidence(10, 9, 1), replace(BETTER, notes=("a", "b"))]
+    ("coverage", "told"),
+    [
+        (Coverage(4, 20), "have only 4 days (at least 5, MIN_HOLDOUT_DAYS), too few"),
+        (Coverage(5, 19), "have only 19 runs of one regime (at least 20, MIN_HOLDOUT_RUNS)"),
+        (Coverage(1, 1), "1 days (at least 5, MIN_HOLDOUT_DAYS) and 1 runs of one regime"),
+    ],
+)
+def test_thin_holdout_asks_a_person_with_the_numbers_and_what_to_label(coverage, told):
+    decision = verdict(coverage=coverage)
+    (doubt,) = decision.doubts
+    assert decision.deploy
+    assert told in doubt and "label rows spread over weeks" in doubt
+    assert decision.notes[0] == f"a person should decide: {doubt}"
+
+
+@pytest.mark.parametrize("evidence", [ENOUGH, replace(ENOUGH, pairs=None)])
+def test_holdout_of_enough_days_and_runs_asks_nobody(evidence):
+    decision = verdict(evidence)
+    assert decision.deploy and decision.doubts == ()
+
+
+def test_thin_holdout_without_production_asks_too():
+    assert verdict(STRETCH, pairs=None).doubts
+
+
+def test_doubt_keeps_production_at_once_where_nobody_is_to_be_asked():
+    decision = decide(STRETCH, PromotionThresholds(on_doubt="keep"))
+    assert not decision.deploy
+    (reason,) = decision.reasons
+    assert reason == f"a person should decide (ON_DOUBT is keep): {decision.doubts[0]}"
+
+
+def test_doubt_beside_a_refusal_is_a_note():
+    decision = decide(replace(STRETCH, correct=500), PromotionThresholds(on_doubt="keep"))
+    assert not decision.deploy
+    assert decision.reasons[0].startswith("accuracy 50.0% is below the floor")
+    assert decision.notes[0].startswith("a person should decide: ")
+
+
+@pytest.mark.parametrize(
+    ("cv", "told"),
+    [
+        (
+            (0.1, 0.3),
+            "cross-validation in time (95%: 10.0% to 30.0%) lies below the floor of 65.0%",
+        ),
+        ((0.66, 0.69), "and holdout (95%: 70.0% to 90.0%) differ by more than chance"),
+        ((0.91, 0.95), "and holdout (95%: 70.0% to 90.0%) differ by more than chance"),
+    ],
+)
+def test_cross_validation_that_says_another_thing_asks_a_person(cv, told):
+    (doubt,) = verdict(ENOUGH, cv_interval=cv).doubts
+    assert told in doubt
+
+
+@pytest.mark.parametrize("cv", [None, (0.66, 0.71), (0.6, 0.95)])
+def test_cross_validation_that_may_agree_asks_nobody(cv):
+    assert not verdict(ENOUGH, cv_interval=cv).doubts
+
+
+def test_word_that_is_neither_ask_nor_keep_is_refused():
+    with pytest.raises(ModelError, match="ON_DOUBT is 'perhaps'"):
+        PromotionThresholds(on_doubt="perhaps")
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        BETTER,
+        Evidence(10, 9, 1),
+        replace(ENOUGH, notes=("a", "b"), doubts=("odd",), cv_interval=(0.7, 0.8)),
+    ],
 )
 def test_decision_through_json_is_the_same(evidence):
     decision = verdict(evidence)

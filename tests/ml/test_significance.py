@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from ml.significance import block_length, bootstrap_interval, mcnemar_p_value
+from ml.significance import (
+    block_length,
+    bootstrap_interval,
+    mcnemar_p_value,
+    prediction_interval,
+)
 
 HOUR = np.timedelta64(3600, "s")
 START = np.datetime64("2026-01-01T00:00:00", "s")
@@ -85,12 +90,34 @@ def test_interval_of_a_single_moment_is_not_known():
     assert bootstrap_interval(np.array([1, 0, 1]), np.repeat(START, 3)) is None
 
 
-def test_blocks_are_longer_where_errors_last_and_never_fewer_than_eight():
+def test_interval_of_one_stretch_is_not_known_however_many_rows_it_has():
+    """Right for a day, wrong for a day: 192 rows of four symbols, and two events."""
+    right = np.repeat([1.0, 0.0], 24)
+    moments = np.repeat(hours(48), 4)
+
+    assert bootstrap_interval(np.repeat(right, 4), moments) is None
+    assert prediction_interval(np.repeat(right, 4), moments) is None
+
+
+def test_prediction_holds_what_follows_where_the_interval_of_the_mean_does_not():
+    rng = np.random.default_rng(4)
+    held = np.zeros(2)
+    for _ in range(150):
+        right = runs_of_errors(rng, 1200, kept=0.5)
+        measured, to_come = right[:600], right[600:].mean()
+        for k, interval in enumerate((prediction_interval, bootstrap_interval)):
+            low, high = interval(measured, hours(600))
+            held[k] += low <= to_come <= high
+
+    assert held[0] / 150 > 0.89 > held[1] / 150
+
+
+def test_blocks_are_longer_where_errors_last():
     rng = np.random.default_rng(3)
     series = [runs_of_errors(rng, 800, kept) for kept in (0, 0.5, 0.9)]
     lengths = [block_length(right - right.mean()) for right in series]
 
     assert lengths[0] <= 2 < lengths[1] < lengths[2]
     steps = np.repeat([1.0, -1.0], 40)
-    assert block_length(steps) == 10
+    assert block_length(steps) > 10
     assert block_length(np.zeros(80)) == 1

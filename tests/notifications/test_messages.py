@@ -152,6 +152,7 @@ The model of run r1 (SHA-256 0123456789ab…) is in production again.
 Application will use it on next restart.
 
 It replaced the model of run r2 (test accuracy 78.5%), kept in backups/2024-11-28T021500Z_fedcba98.
+Held: no run replaces it until a person approves one (or python -m ml release).
 
 Log: http://localhost:8080/log"""
     )

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from ml.evidence import Evidence, Pairs
+from ml.evidence import Coverage, Evidence, Pairs
 from ml.promotion import Decision, PromotionThresholds, decide
 from pipeline import approval, outcome
+from pipeline.settings import read_settings
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 BETTER = decide(
@@ -104,6 +105,69 @@ def test_decision_of_a_run_is_the_answer_if_this_attempt_asked() -> None:
     refused = decide(Evidence(812, 1, 250), PromotionThresholds()).to_dict()
     run.xcoms["validate_model", "decision"] = refused
     assert approval.decision_of(run) == refused
+
+
+def _thin() -> Decision:
+    thin = Coverage(1, 3)
+    return decide(Evidence(812, 637, 250, coverage=thin), PromotionThresholds())
+
+
+class _Context(dict[str, Any]):
+    """What Airflow hands to an operator."""
+
+
+@pytest.mark.parametrize(
+    ("decision", "asked", "passes"),
+    [(BETTER, False, True), (BETTER, True, False), (_thin(), False, False)],
+)
+def test_person_is_asked_where_run_or_rule_wants_it(monkeypatch, decision, asked, passes) -> None:
+    operator = approval.ModelApproval(task_id="approve_deployment", approved="a", rejected="b")
+    monkeypatch.setattr(operator, "do_branch", lambda _context, task: task)
+    monkeypatch.setattr(approval.HITLBranchOperator, "execute", lambda *_: "asked")
+    context = _Context(params={"require_approval": asked}, ti=_Run(decision))
+    assert operator.execute(context) == ("a" if passes else "asked")
+
+
+def test_question_and_refusal_say_why_a_person_is_asked() -> None:
+    decision = _thin().to_dict()
+    assert "⚠️ a person should decide: the holdout's 812 rows (1 days and 3 runs" in (
+        approval.question(decision)
+    )
+    answer = approval.answered(decision, _event("Reject"))
+    assert answer["reasons"][1].startswith("a person was asked because the holdout's 812 rows")
+
+
+class _DagRun:
+    def __init__(self, user: str) -> None:
+        self.triggering_user_name = user
+
+
+@pytest.mark.parametrize(
+    ("variable", "user", "require_approval", "expected"),
+    [
+        ("", "admin", False, "ask"),
+        ("", "dag_test", False, "keep"),
+        ("", "dag_test", True, "ask"),
+        ("ask", "dag_test", False, "ask"),
+        ("keep", "admin", False, "keep"),
+    ],
+)
+def test_on_doubt_asks_unless_nobody_can_answer(
+    monkeypatch, variable, user, require_approval, expected
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_ON_DOUBT", variable)
+    params = {"require_approval": require_approval}
+    assert approval.on_doubt(read_settings(params), params, _DagRun(user)) == expected
+
+
+def test_former_place_is_that_of_the_last_deployment_except_in_a_test_run() -> None:
+    class Ti:
+        def xcom_pull(self, **asked: Any) -> Any:
+            assert asked == {"task_ids": "deploy_model", "include_prior_dates": True}
+            return {"path": "/app/models/regime_detector.onnx"}
+
+    assert approval.former_place(Ti(), _DagRun("admin")) == "/app/models/regime_detector.onnx"
+    assert approval.former_place(Ti(), _DagRun("dag_test")) is None
 
 
 def test_message_of_the_question_has_the_page_to_answer_on(monkeypatch) -> None:

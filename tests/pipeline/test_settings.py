@@ -21,6 +21,8 @@ def test_read_settings_with_nothing_set_gives_the_contract_defaults() -> None:
     assert (settings.holdout_fraction, settings.embargo) == (0.2, timedelta(hours=24))
     assert settings.max_label_age_days is None
     assert settings.max_p_value is None
+    assert (settings.min_holdout_days, settings.min_holdout_runs) == (5, 20)
+    assert settings.on_doubt is None
     assert settings.models == Folder(REPOSITORY / "models")
     assert settings.data_docs_dir == REPOSITORY / "data_docs"
     assert settings.snapshot_database is None
@@ -57,6 +59,9 @@ def test_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> No
         ("MAX_P_VALUE", "5%"),
         ("MAX_P_VALUE", "5"),
         ("HOLDOUT_FRACTION", "0"),
+        ("MIN_HOLDOUT_DAYS", "0"),
+        ("MIN_HOLDOUT_RUNS", "2.5"),
+        ("ON_DOUBT", "deploy"),
         ("EMBARGO_HOURS", "one day"),
         ("MAX_LABEL_AGE_DAYS", "-3"),
         ("MIN_CLASS_SHARE", "0.8"),
