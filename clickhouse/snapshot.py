@@ -95,6 +95,20 @@ def freeze(  # noqa: PLR0913
     return Snapshot(database, table, rows, fingerprint)
 
 
+def extent_of(engine: Engine, source: str = SOURCE_TABLE) -> tuple[int, ...]:
+    """What the source spans, labelled or not.
+
+    Returns:
+        First and last day, counted from 1970-01-01 UTC, and number of symbols; nothing if the
+        table is empty.
+    """
+    days = "toUInt32(toDate(min(timestamp), 'UTC')), toUInt32(toDate(max(timestamp), 'UTC'))"
+    query = f"SELECT count(), {days}, uniqExact(symbol) FROM {quoted(source)} SETTINGS {WHOLE}"
+    with engine.connect() as connection:
+        rows, *extent = connection.execute(text(query)).one()
+    return tuple(map(int, extent)) if rows else ()
+
+
 def find_snapshot(engine: Engine, name: str) -> Snapshot:
     """Finds what a past run has frozen, to train on it again.
 

@@ -44,6 +44,7 @@ def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
     thresholds: Thresholds,
     docs_folder: Path,
     reference: Reference | None = None,
+    extent: tuple[int, ...] = (),
 ) -> GateReport:
     """Judges a frozen table and writes its Data Docs page.
 
@@ -54,6 +55,8 @@ def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
         thresholds: the bounds.
         docs_folder: where results and Data Docs pages are written.
         reference: what production was trained on; None if there is no production model.
+        extent: first and last day (since 1970) and number of symbols of the table that the labels
+            were taken from; empty if they are not known.
 
     Returns:
         The report, whether the data passed or not.
@@ -62,7 +65,7 @@ def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
         SQLAlchemyError: if the server cannot be reached, refuses, or the table is gone.
         GateNotRun: if a rule could not be evaluated for another reason, or there is no rule.
     """
-    suite = build_suite(contract, thresholds, reference)
+    suite = build_suite(contract, thresholds, reference, extent)
     try:
         record, page = _validate(engine, frozen, suite, thresholds, docs_folder)
         if record.problems:

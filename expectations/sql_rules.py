@@ -1,9 +1,7 @@
 """Own expectations, each an SQL aggregate or query and a judgement of its answer."""
 
-import itertools
 import re
 from collections.abc import Sequence
-from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
@@ -132,36 +130,6 @@ class ExpectColumnsToDiffer(AggregateExpectation):
         constant = alike.get("constant", [])
         same = [text for text in same if text != " = ".join(constant)]
         return judged(success=not same, observed="; ".join(same) or "all differ")
-
-
-class ExpectNoLongGap(AggregateExpectation):
-    """Expects that no gap between days with samples is longer than `max_share` of the window."""
-
-    max_share: float
-
-    success_keys: ClassVar[tuple[str, ...]] = ("aggregate", "max_share")
-
-    def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
-        days = sorted(int(day) for day in str(metrics[AGGREGATE]).split())
-        start, gap = longest_gap(days)
-        window = days[-1] - days[0] + 1 if days else 1
-        first = date(1970, 1, 1) + timedelta(days=start)
-        observed = f"{gap} days from {first}" if gap else "no day without samples"
-        return judged(success=gap <= self.max_share * window, observed=observed)
-
-
-def longest_gap(days: list[int]) -> tuple[int, int]:
-    """Finds the longest run of missing numbers in a sorted list.
-
-    Returns:
-        The first missing number and how many are missing; zero if none is.
-
-    >>> longest_gap([1, 2, 6, 7])
-    (3, 3)
-    """
-    gaps = [(later - day - 1, day + 1) for day, later in itertools.pairwise(days)]
-    gap, start = max(gaps, default=(0, 0))
-    return (start, gap) if gap else (0, 0)
 
 
 class ExpectColumnTypes(BatchExpectation):

@@ -16,6 +16,7 @@ from expectations import sql_rules as own
 from expectations.class_balance import ExpectClassBalance
 from expectations.drift import rules_of_drift
 from expectations.label_trouble import rules_of_label_trouble
+from expectations.labels_over_time import ExpectLabelsOverTime, labelled_days
 from expectations.reference import Reference
 from expectations.severity import critical, warning
 from expectations.sql_metrics import quote, words_of
@@ -50,7 +51,10 @@ class Contract:
 
 
 def build_suite(
-    contract: Contract, thresholds: Thresholds, reference: Reference | None = None
+    contract: Contract,
+    thresholds: Thresholds,
+    reference: Reference | None = None,
+    extent: tuple[int, ...] = (),
 ) -> gx.ExpectationSuite:
     """Lists the rules for a frozen table of labelled samples.
 
@@ -58,9 +62,11 @@ def build_suite(
         contract: what a sample consists of.
         thresholds: the bounds.
         reference: what production was trained on; None if there is no production model.
+        extent: first and last day (since 1970) and number of symbols of the table that the labels
+            were taken from; empty if they are not known.
     """
     rules = [
-        *_rules_of_labels(contract.regimes, thresholds),
+        *_rules_of_labels(contract.regimes, thresholds, extent),
         *_rules_of_rows(contract, thresholds),
         *_rules_of_features(contract),
         *rules_of_label_trouble(contract.features),
@@ -103,7 +109,9 @@ def _known_types(contract: Contract) -> gxe.Expectation:
     )
 
 
-def _rules_of_labels(regimes: Sequence[str], t: Thresholds) -> Iterator[gxe.Expectation]:
+def _rules_of_labels(
+    regimes: Sequence[str], t: Thresholds, extent: tuple[int, ...]
+) -> Iterator[gxe.Expectation]:
     yield _enough_samples(t)
     yield gxe.ExpectColumnUniqueValueCountToBeBetween(
         column=LABEL,
@@ -133,13 +141,17 @@ def _rules_of_labels(regimes: Sequence[str], t: Thresholds) -> Iterator[gxe.Expe
         [LABEL],
         **critical("known labels", ", ".join(regimes), "The application knows only these regimes."),
     )
-    yield own.ExpectNoLongGap(
-        aggregate=_distinct_words("toUInt32(toDate(timestamp))"),
+    yield ExpectLabelsOverTime(
+        aggregate=labelled_days(LABEL, regimes),
+        regimes=list(regimes),
         max_share=t.max_gap_share,
+        extent=extent,
         **warning(
             "labels over time",
-            f"no gap of more than {t.max_gap_share:.0%} of the window",
-            "Labels on both ends of a long gap are two markets; labelling may have stopped.",
+            f"no gap of more than {t.max_gap_share:.0%} of the window, and labels of many days, "
+            "and of the table's own window and symbols",
+            "Labels of one stretch name each other rightly and say nothing of other times; on both "
+            "ends of a long gap they are two markets.",
         ),
     )
 
@@ -260,8 +272,3 @@ def _rules_of_features(contract: Contract) -> Iterator[gxe.Expectation]:
 def _finite(feature: str) -> str:
     # As float32, because the forest computes in float32: 1e39 is infinite there.
     return f"coalesce(isFinite(toFloat32({feature})), 0)"
-
-
-def _distinct_words(expression: str) -> str:
-    """SQL of the distinct values as words: an array arrives as text over HTTP."""
-    return f"arrayStringConcat(arrayMap(x -> toString(x), groupUniqArray({expression})), ' ')"

@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from clickhouse.snapshot import freeze, prune
+from clickhouse.snapshot import extent_of, freeze, prune
 from expectations.errors import DataRejected
 from expectations.gate import FrozenTable, run_gate
 from expectations.reference import Reference
@@ -47,7 +47,8 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
         frozen = FrozenTable(
             snapshot.database, snapshot.table, run_id, started, snapshot.fingerprint
         )
-        report = run_gate(engine, frozen, CONTRACT, thresholds, settings.data_docs_dir, reference)
+        docs, extent = settings.data_docs_dir, extent_of(engine)
+        report = run_gate(engine, frozen, CONTRACT, thresholds, docs, reference, extent)
         prune(engine, snapshot.database, protect=[str(metrics.get("snapshot_table"))])
     with log_group(log, f"Every rule ({len(report.rules)})"):
         log.info("%s", report.rules_text())

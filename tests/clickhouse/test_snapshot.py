@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from clickhouse.errors import ClickHouseRefused, SnapshotChanged
 from clickhouse.reading import read_samples
-from clickhouse.snapshot import freeze, prune, table_name, verify
+from clickhouse.snapshot import extent_of, freeze, prune, table_name, verify
 from ml.contract import FEATURES, REGIMES
 
 
@@ -151,3 +151,11 @@ def test_read_samples_of_a_missing_column_is_refused(labelled: Engine) -> None:
     with pytest.raises(ClickHouseRefused, match="nowhere"):
         read_samples(labelled, snapshot, ["nowhere"], REGIMES)
     assert read_samples(labelled, snapshot, FEATURES, REGIMES)["features"].shape == (200, 22)
+
+
+def test_extent_is_that_of_all_rows_labelled_or_not(labelled: Engine) -> None:
+    days = "toUInt32(toDate(min(timestamp))), toUInt32(toDate(max(timestamp)))"
+    (expected,) = _run(labelled, f"SELECT {days}, uniqExact(symbol) FROM regime_features")
+    assert extent_of(labelled) == expected
+    _run(labelled, "TRUNCATE TABLE regime_features")
+    assert extent_of(labelled) == ()
