@@ -43,6 +43,10 @@ ROWS: Final = 35_040
 EMBARGO: Final = timedelta(hours=24)
 OPTIONS: Final = TrainingOptions(trees=100, n_jobs=1)
 _CLEAR_ROWS: Final = 12
+_GOOD: Final = 0.68
+"""Three points above the floor."""
+_BIASED: Final = "only the clear rows"
+_SPREAD: Final = "spread over time"
 
 Rows = NDArray[np.intp]
 
@@ -101,8 +105,8 @@ HABITS: Final[Mapping[str, Callable[[Samples, int, np.random.Generator], Rows]]]
     "one symbol": one_symbol,
     "one month": one_month,
     "office hours": office_hours,
-    "only the clear rows": clear_rows,
-    "spread over time": spread,
+    _BIASED: clear_rows,
+    _SPREAD: spread,
 }
 
 
@@ -220,7 +224,7 @@ def table(trials: Sequence[Trial]) -> str:
 def _cells(trials: Sequence[Trial]) -> dict[str, str]:
     live = [trial for trial in trials if trial.came == "deployed"]
     told = [trial for trial in live if trial.interval]
-    good = [trial for trial in trials if trial.followed and trial.followed >= 0.68]
+    good = [trial for trial in trials if _good(trial)]
     over = partial(_over, live)
     return {
         "windows": str(len(trials)),
@@ -258,7 +262,12 @@ def main() -> None:
     with ProcessPoolExecutor() as pool:
         trials = [trial for some in pool.map(trials_of, seeds) for trial in some]
     command = f"python -m benchmarks.habits --markets {given.markets} --seed {given.seed}"
-    body = f"""\
+    put_section("Habits of labelling", section(trials, command))
+
+
+def section(trials: Sequence[Trial], command: str) -> str:
+    """The table with what it is made of, and which aims it meets."""
+    return f"""\
 `{command}`, {datetime.now(UTC):%Y-%m-%d}.
 
 Windows of simulated years by how people label. `asked`: a person would be asked. `deployed of the
@@ -266,9 +275,57 @@ good`: share deployed without a person where the accuracy on the fortnight that 
 more. `over by`: share of those deployed without a person that promise more than so many points too
 much about that fortnight. `interval holds`: share of their 95% intervals that hold it.
 
-{table(trials)}"""
-    put_section("Habits of labelling", body)
-    print(body)
+{table(trials)}
+
+{aims(trials)}"""
+
+
+def aims(trials: Sequence[Trial]) -> str:
+    """One line an aim: met or missed, with its figure."""
+    live = [trial for trial in trials if trial.came == "deployed"]
+    lines = []
+    for name, of in (
+        ("every habit", live),
+        ("every habit but only the clear rows", [t for t in live if t.habit != _BIASED]),
+        *((habit, [t for t in live if t.habit == habit]) for habit in HABITS),
+    ):
+        if of:
+            over = sum((t.promised or 0) - (t.followed or 0) > 0.10 for t in of) / len(of)
+            told = [t for t in of if t.interval]
+            held = sum(
+                t.interval[0] <= (t.followed or 0) <= t.interval[1] for t in told if t.interval
+            )
+            lines += [
+                _aim(
+                    over <= 0.02,
+                    f"{name}: {over:.1%} of {len(of)} deployed promise more than 10 "
+                    "points too much (aim: 2%)",
+                ),
+                _aim(
+                    held >= 0.9 * len(told),
+                    f"{name}: {held / max(1, len(told)):.1%} of intervals "
+                    "hold what follows (aim: 90%)",
+                ),
+            ]
+    for count, least in ((420, 0.90), (1_200, 0.97)):
+        good = [t for t in trials if (t.habit, t.count) == (_SPREAD, count) and _good(t)]
+        share = sum(t.came == "deployed" for t in good) / max(1, len(good))
+        lines.append(
+            _aim(
+                share >= least,
+                f"{share:.1%} of {len(good)} good models from {count:,} "
+                f"labels spread over time deploy by themselves (aim: {least:.0%})",
+            )
+        )
+    return "\n".join(lines)
+
+
+def _aim(met: bool, words: str) -> str:
+    return f"- {'met' if met else '**missed**'}: {words}"
+
+
+def _good(trial: Trial) -> bool:
+    return trial.followed is not None and trial.followed >= _GOOD
 
 
 if __name__ == "__main__":
