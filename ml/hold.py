@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ml.registry import ModelsDir, as_json, open_store, parsed, read_production
 from ml.storage import Store
+from ml.wording import when
 
 HOLD: Final = "hold.json"
 _LIFT: Final = "`python -m ml release` lifts the hold"
@@ -37,7 +38,8 @@ class Hold:
 
     def __str__(self) -> str:
         why = f" ({self.why})" if self.why else ""
-        return f"production was put back by hand on {self.at} by {self.by}{why}"
+        day = when(self.at) if self.at else "a day that is not known"
+        return f"production was put back by hand on {day} by {self.by}{why}"
 
 
 def read_hold(models_dir: ModelsDir) -> Hold | None:
@@ -54,7 +56,7 @@ def read_hold(models_dir: ModelsDir) -> Hold | None:
     if production is None:
         return None
     if told is None:
-        return Hold("a day that is not known", "somebody", f"{HOLD} is damaged", "", None)
+        return Hold("", "somebody", f"{HOLD} is damaged", "", None)
     if told.get("lifted_at") or told.get("kept_sha256") != production.sha256:
         return None
     texts = {name: str(told.get(name) or "") for name in ("at", "by", "why", "kept_sha256")}

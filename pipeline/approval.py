@@ -99,7 +99,7 @@ class ModelApproval(HITLBranchOperator):
     def execute(self, context: Any) -> Any:
         """Passes, or asks and parks the task until there is an answer."""
         ruled = _ruled(context["ti"])
-        if not (context["params"]["require_approval"] or ruled["doubts"]):
+        if not (context["params"]["require_approval"] or ruled.get("doubts")):
             return self.do_branch(context, self.options_mapping[APPROVE])
         self.body = question(ruled)
         return super().execute(context)
@@ -167,7 +167,7 @@ def answered(decision: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str,
     else:
         verb = f"nobody approved it within {APPROVAL_WAIT.days} days" if who is None else ""
         reasons = [f"{verb or f'rejected by {who}'}, although {_numbers(decision)}"]
-        reasons += [f"a person was asked because {doubt}" for doubt in decision["doubts"]]
+        reasons += [f"a person was asked because {doubt}" for doubt in decision.get("doubts", ())]
     return {**decision, "deploy": approved, "reasons": reasons, "approval": approval}
 
 

@@ -386,8 +386,8 @@ def test_labels_of_the_newest_stretch_deploy_nothing_and_the_message_says_what_t
     assert (run.tasks["deploy_model"], run.tasks["skip_deployment"]) == ("skipped", "success")
     assert not (home.models / "regime_detector.onnx").exists()
     (message,) = chat
-    assert "days (at least 5, MIN_HOLDOUT_DAYS)" in message
-    assert "runs of one regime (at least 20, MIN_HOLDOUT_RUNS)" in message
+    assert re.search(r"rows come from \d days and \d+ runs of one regime, too few", message)
+    assert "asked for: 5 days and 20 runs, MIN_HOLDOUT_DAYS and MIN_HOLDOUT_RUNS" in message
     assert "label rows spread over weeks" in message
 
 

@@ -127,7 +127,7 @@ def test_three_hundred_rows_are_enough(tmp_path, make_samples, build):
     low, high = built.metrics["accuracy_interval"]
     assert low <= built.metrics["test_accuracy"] <= high
     assert decision.deploy
-    assert any("the holdout's 60 rows (2 days" in doubt for doubt in decision.doubts)
+    assert any("the holdout's 60 rows come from 2 days" in doubt for doubt in decision.doubts)
 
 
 def test_one_symbol_is_enough(make_samples, build):

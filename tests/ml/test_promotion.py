@@ -232,9 +232,9 @@ def test_better_of_both_constants_must_be_beaten():
 @pytest.mark.parametrize(
     ("coverage", "told"),
     [
-        (Coverage(4, 20), "have only 4 days (at least 5, MIN_HOLDOUT_DAYS), too few"),
-        (Coverage(5, 19), "have only 19 runs of one regime (at least 20, MIN_HOLDOUT_RUNS)"),
-        (Coverage(1, 1), "1 days (at least 5, MIN_HOLDOUT_DAYS) and 1 runs of one regime"),
+        (Coverage(4, 20), "1000 rows come from 4 days and 20 runs of one regime, too few"),
+        (Coverage(5, 19), "1000 rows come from 5 days and 19 runs of one regime, too few"),
+        (Coverage(1, 1), "(asked for: 5 days and 20 runs, MIN_HOLDOUT_DAYS and MIN_HOLDOUT_RUNS)"),
     ],
 )
 def test_thin_holdout_asks_a_person_with_the_numbers_and_what_to_label(coverage, told):

@@ -130,7 +130,7 @@ def test_person_is_asked_where_run_or_rule_wants_it(monkeypatch, decision, asked
 
 def test_question_and_refusal_say_why_a_person_is_asked() -> None:
     decision = _thin().to_dict()
-    assert "⚠️ a person should decide: the holdout's 812 rows (1 days and 3 runs" in (
+    assert "⚠️ a person should decide: the holdout's 812 rows come from 1 days and 3 runs" in (
         approval.question(decision)
     )
     answer = approval.answered(decision, _event("Reject"))
