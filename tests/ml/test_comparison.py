@@ -114,6 +114,24 @@ def test_production_with_another_signature_is_evidence_not_an_error(compare, mod
     evidence = compare(model.replace(b"probabilities", b"probabilitiez")).evidence
 
     assert "probabilitiez" in evidence.production_problem
+    (doubt,) = evidence.doubts
+    assert "probabilitiez" in doubt and "see that MODELS_DIR is the right place" in doubt
+
+
+def test_regimes_that_only_production_predicts_are_named(holdout, other_forest, model):
+    candidate = load_model(export_forest(other_forest))
+    found = compare_with_production(holdout, candidate, model, "range")
+    (note, *_) = found.evidence.notes
+    assert note == (
+        "production predicts volatile, accumulation, distribution, which this model never does"
+    )
+
+
+def test_evidence_counts_days_and_runs_and_the_holdouts_own_constant(compare, holdout):
+    evidence = compare(None).evidence
+    assert evidence.coverage == holdout.coverage()
+    assert evidence.holdout_majority_correct == max(holdout.class_counts().values())
+    assert evidence.interval[0] <= evidence.accuracy <= evidence.interval[1]
 
 
 def test_comparison_counts_each_row_once_and_brackets_the_difference(

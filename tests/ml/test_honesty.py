@@ -100,6 +100,11 @@ def test_labels_sorted_in_time_are_judged_and_not_deployed(tmp_path, make_sample
     decision = judge_candidate(tmp_path, "run", ordered, PromotionThresholds(min_accuracy=0.0))
 
     assert built.metrics["train_class_counts"]["distribution"] == 0
+    assert any(
+        note.startswith("these regimes can hardly be predicted: ")
+        and "distribution (no training samples)" in note
+        for note in decision.notes
+    )
     assert built.metrics["test_accuracy"] < 0.5
     assert not decision.deploy
     assert "does not beat always naming" in decision.reasons[0]

@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ml.contract import REGIMES
+from ml.contract import FEATURES, REGIMES
 from ml.errors import ModelError
+from ml.evidence import Coverage
+from ml.samples import Samples
 
 
 def test_class_counts_names_every_regime_also_absent_ones(make_samples):
@@ -81,3 +83,13 @@ def test_samples_with_the_largest_float32_are_taken(samples):
     features = np.full_like(samples.features, np.finfo(np.float32).max)
 
     assert len(replace(samples, features=features)) == len(samples)
+
+
+def test_coverage_counts_days_and_runs_of_each_symbol_and_not_rows():
+    """Two symbols, three days: A is 0 0 1 1 1 0, B is 2 all the time."""
+    start, hours = np.datetime64("2026-11-01T00:00:00", "s"), np.arange(6) * 12
+    timestamps = np.repeat(start + hours * np.timedelta64(3600, "s"), 2)
+    labels = np.stack([[0, 0, 1, 1, 1, 0], [2] * 6], axis=1).ravel().astype(np.uint8)
+    symbols = np.array(["A", "B"] * 6, object)
+    features = np.ones((12, len(FEATURES)), np.float32)
+    assert Samples(features, labels, timestamps, symbols).coverage() == Coverage(days=3, runs=4)
