@@ -1,5 +1,6 @@
 """Approval, asset and rollback in a running Airflow: people answer by REST."""
 
+import json
 import re
 import shutil
 import sqlite3
@@ -11,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from ml.hold import read_hold
 from tests.dags.home import Home, embedded_home, listening_chat
 from tests.dags.small_models import START, WEEK, deploy, small_candidates
 from tests.services.scheduler import USER, Airflow, running_airflow, wait_until
@@ -186,3 +188,24 @@ def test_rollback_that_is_asked_and_declined_changes_nothing(place: Place) -> No
         "skipped",
     )
     assert (place.home.files(), place.told(before)) == (files, [])
+
+
+def test_what_a_person_put_back_stays_until_a_person_approves(place: Place) -> None:
+    """An ordinary run, which asks because a rollback holds."""
+    before, metrics = len(place.chat), place.home.metrics()
+    held = metrics["model_sha256"]
+    # It was trained on no market, so the data gate would reject every one.
+    without = json.dumps({**metrics, "profile": None})
+    (place.home.models / "regime_detector_metrics.json").write_text(without, encoding="utf-8")
+    run_id = place.airflow.trigger(DAG)
+    question = place.airflow.question(DAG, run_id, TASK)
+    assert re.search(f"production was put back by hand on .* by {USER}", question["body"])
+    assert "MODELS_DIR has changed" not in question["body"]
+    assert place.home.metrics()["model_sha256"] == held
+    assert "production was put back by hand" in place.told(before)[0]
+
+    place.airflow.answer(DAG, run_id, TASK, "Approve")
+    state, tasks = place.airflow.finished(DAG, run_id)
+    assert (state, tasks["deploy_model"]) == ("success", "success")
+    assert place.home.metrics()["run_id"] == run_id
+    assert read_hold(place.home.models) is None
