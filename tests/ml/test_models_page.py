@@ -10,6 +10,7 @@ import pytest
 
 from ml.balance_chart import balance_chart, balances
 from ml.history import remember
+from ml.hold import Hold, put_hold
 from ml.models_page import MOST_RUNS, models_page
 from ml.registry import as_json, write_candidate, write_candidate_files
 from ml.storage import Folder
@@ -184,3 +185,20 @@ def test_run_that_trained_the_same_bytes_again_is_not_called_production(
     row = page[page.index("report?run_id=again") :].partition("</tr>")[0]
     assert "in production" not in row
     assert page.count("· in production") == 1
+
+
+def test_hold_and_notes_of_productions_verdict_stand_there(kept: Path, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    shutil.copytree(kept, models)
+    file = models / "regime_detector_metrics.json"
+    notes = ["these regimes can hardly be predicted: <breakout>", 7]
+    metrics = json.loads(file.read_bytes())
+    file.write_bytes(as_json({**metrics, "decision": {"deploy": True, "notes": notes}}))
+    page = _page(models)
+    assert "<li>These regimes can hardly be predicted: &lt;breakout&gt;.</li><li>7.</li>" in page
+    assert "Held:" not in page
+    kept_sha256 = metrics["model_sha256"]
+    hold = Hold("2026-11-22T02:15:00+00:00", "on-call", "<b>lost</b>", kept_sha256, None)
+    put_hold(Folder(models), hold)
+    told = "Held: production was put back by hand on 2026-11-22 02:15 UTC by on-call (&lt;b&gt;lost"
+    assert told in _page(models)
