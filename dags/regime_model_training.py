@@ -14,7 +14,6 @@ from pipeline.approval import (
     decision_of,
     former_place,
     on_doubt,
-    on_doubt_field,
     release_hold,
     require_approval,
 )
@@ -44,7 +43,6 @@ from pipeline.thresholds import THRESHOLDS
     params={
         **{name: threshold.param() for name, threshold in THRESHOLDS.items()},
         "require_approval": require_approval(),
-        "on_doubt": on_doubt_field(),
         "release_hold": release_hold(),
     },
     tags=["ml", "regime"],

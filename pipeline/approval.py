@@ -11,7 +11,7 @@ from typing import Any, Final
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 from airflow.sdk import BaseNotifier, Param
 
-from pipeline.settings import ON_DOUBT, Settings
+from pipeline.settings import Settings
 
 _TEST_USER: Final = "dag_test"
 """Who starts the runs of `airflow dags test`, in which nobody can answer."""
@@ -39,18 +39,6 @@ def release_hold() -> Param:
         type="boolean",
         title="Lift the hold of a rollback",
         description="This run's model, and later ones, may replace what was put back by hand.",
-        section="Approval",
-    )
-
-
-def on_doubt_field() -> Param:
-    """The field of the trigger form."""
-    return Param(
-        None,
-        type=["null", "string"],
-        enum=[None, *ON_DOUBT],
-        title="ON_DOUBT",
-        description="Where the rule wants a person: ask, or keep production. Empty: the Variable.",
         section="Approval",
     )
 

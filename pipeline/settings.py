@@ -84,7 +84,7 @@ def read_settings(params: Mapping[str, Any] | None = None) -> Settings:
         "snapshot_database": Variable.get("SNAPSHOT_DATABASE", default=None) or None,
         "train_dask_scheduler": Variable.get("TRAIN_DASK_SCHEDULER", default=None) or None,
     }
-    values: dict[str, Any] = numbers | others | {"on_doubt": _on_doubt(given)}
+    values: dict[str, Any] = numbers | others | {"on_doubt": _on_doubt()}
     return Settings(**{field.name: values[field.name] for field in fields(Settings)})
 
 
@@ -106,8 +106,8 @@ def read_data_docs_dir() -> Path:
     return _folder("DATA_DOCS_DIR", "data_docs")
 
 
-def _on_doubt(given: Mapping[str, Any]) -> str | None:
-    value = str(given.get("on_doubt", Variable.get("ON_DOUBT", default=None)) or "").strip()
+def _on_doubt() -> str | None:
+    value = str(Variable.get("ON_DOUBT", default=None) or "").strip()
     if value not in {"", *ON_DOUBT}:
         raise SettingError("ON_DOUBT", value, f"{' or '.join(ON_DOUBT)} (default {ON_DOUBT[0]})")
     return value or None
