@@ -62,8 +62,10 @@ def regime_model_training():
 
         return model_training.train_model(read_settings(params), run_id, checked["snapshot"])
 
-    @task.branch
-    def validate_model(checked, run_id=None, params=None, ti=None, dag_run=None):
+    @task.branch(inlets=[MODEL])
+    def validate_model(  # noqa: PLR0913, PLR0917 - Airflow hands them over by name
+        checked, run_id=None, params=None, ti=None, dag_run=None, inlet_events=None
+    ):
         """Decides on the holdout whether the candidate may replace production."""
         from pipeline import model_validation
 
@@ -75,7 +77,7 @@ def regime_model_training():
             run_id,
             checked["snapshot"],
             on_doubt(settings, params, dag_run),
-            former_place(ti, dag_run),
+            former_place(inlet_events, dag_run),
         )
         ti.xcom_push(key="decision", value=decision)
         return "approve_deployment" if decision["deploy"] else "skip_deployment"

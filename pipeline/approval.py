@@ -11,6 +11,7 @@ from typing import Any, Final
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 from airflow.sdk import BaseNotifier, Param
 
+from pipeline.model_asset import MODEL
 from pipeline.settings import Settings
 
 _TEST_USER: Final = "dag_test"
@@ -49,15 +50,19 @@ def on_doubt(settings: Settings, params: Mapping[str, Any], dag_run: Any) -> str
     return settings.on_doubt or ("keep" if unattended else "ask")
 
 
-def former_place(ti: Any, dag_run: Any) -> str | None:
-    """Address of the production file that the last deployment wrote.
+def former_place(inlet_events: Any, dag_run: Any) -> str | None:
+    """Address of the production file that the last change of production wrote.
 
     A run of `airflow dags test` asks for none: it may be tried in a folder of its own.
+
+    Args:
+        inlet_events: Airflow's events of the asset, which every deployment and rollback makes.
+        dag_run: the run that asks.
     """
     if is_test(dag_run):
         return None
-    last = ti.xcom_pull(task_ids="deploy_model", include_prior_dates=True)
-    return last["path"] if last else None
+    newest = list(inlet_events[MODEL].ascending(False).limit(1))
+    return newest[0].extra.get("path") if newest else None
 
 
 def is_test(dag_run: Any) -> bool:

@@ -160,14 +160,8 @@ def test_on_doubt_asks_unless_nobody_can_answer(
     assert approval.on_doubt(read_settings(params), params, _DagRun(user)) == expected
 
 
-def test_former_place_is_that_of_the_last_deployment_except_in_a_test_run() -> None:
-    class Ti:
-        def xcom_pull(self, **asked: Any) -> Any:
-            assert asked == {"task_ids": "deploy_model", "include_prior_dates": True}
-            return {"path": "/app/models/regime_detector.onnx"}
-
-    assert approval.former_place(Ti(), _DagRun("admin")) == "/app/models/regime_detector.onnx"
-    assert approval.former_place(Ti(), _DagRun("dag_test")) is None
+def test_former_place_is_not_asked_for_in_a_test_run() -> None:
+    assert approval.former_place(None, _DagRun("dag_test")) is None
 
 
 def test_message_of_the_question_has_the_page_to_answer_on(monkeypatch) -> None:

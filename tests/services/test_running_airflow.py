@@ -191,16 +191,19 @@ def test_rollback_that_is_asked_and_declined_changes_nothing(place: Place) -> No
 
 
 def test_what_a_person_put_back_stays_until_a_person_approves(place: Place) -> None:
-    """An ordinary run, which asks because a rollback holds."""
+    """An ordinary run, which asks because a rollback holds and because the folder is another."""
     before, metrics = len(place.chat), place.home.metrics()
     held = metrics["model_sha256"]
     # It was trained on no market, so the data gate would reject every one.
     without = json.dumps({**metrics, "profile": None})
     (place.home.models / "regime_detector_metrics.json").write_text(without, encoding="utf-8")
+    newest = place.airflow.get("assets/events?order_by=-timestamp")["asset_events"][0]
+    place.airflow.add_asset_event(newest, path="/elsewhere/regime_detector.onnx")
     run_id = place.airflow.trigger(DAG)
     question = place.airflow.question(DAG, run_id, TASK)
+    told = "the last deployment wrote /elsewhere/regime_detector.onnx"
+    assert f"names {place.home.models}/regime_detector.onnx, {told}" in question["body"]
     assert re.search(f"production was put back by hand on .* by {USER}", question["body"])
-    assert "MODELS_DIR has changed" not in question["body"]
     assert place.home.metrics()["model_sha256"] == held
     assert "production was put back by hand" in place.told(before)[0]
 
@@ -209,3 +212,9 @@ def test_what_a_person_put_back_stays_until_a_person_approves(place: Place) -> N
     assert (state, tasks["deploy_model"]) == ("success", "success")
     assert place.home.metrics()["run_id"] == run_id
     assert read_hold(place.home.models) is None
+
+    # Several deployments are on record by now, the last of them here.
+    run_id = place.airflow.trigger(DAG)
+    state, tasks = place.airflow.finished(DAG, run_id)
+    assert (state, tasks["skip_deployment"]) == ("success", "success")
+    assert "MODELS_DIR has changed" not in place.chat[-1]
