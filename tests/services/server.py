@@ -7,10 +7,12 @@ import socket
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,20 +48,22 @@ def library() -> Path:
         pytest.skip(f"{PACKAGE} is for Linux on x86_64: run there, {instead}")
     if shutil.which("npm") is None:
         pytest.skip(f"npm is missing: apt-get install npm, {instead}")
-    folder.mkdir(parents=True, exist_ok=True)
-    fetched = subprocess.run(
-        ["npm", "pack", "--silent", PACKAGE],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if fetched.returncode:
-        pytest.skip(f"npm cannot fetch {PACKAGE}: {fetched.stderr[-500:]}; {instead}")
-    archive = folder / fetched.stdout.split()[-1]
-    with tarfile.open(archive) as package:
-        package.extractall(folder, filter="data")
-    archive.unlink()
+    # Each worker of a test run fetches into a folder of its own: the first to be whole is kept.
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="fetching-") as own:
+        fetched = subprocess.run(
+            ["npm", "pack", "--silent", PACKAGE],
+            cwd=own,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if fetched.returncode:
+            pytest.skip(f"npm cannot fetch {PACKAGE}: {fetched.stderr[-500:]}; {instead}")
+        with tarfile.open(Path(own, fetched.stdout.split()[-1])) as package:
+            package.extractall(Path(own, "whole"), filter="data")
+        with suppress(OSError):  # another worker's is there already
+            Path(own, "whole").rename(folder)
     return found
 
 
