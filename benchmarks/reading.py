@@ -28,7 +28,7 @@ from ml.contract import FEATURES, REGIMES
 SLOW_ROWS = 1_000_000
 """pandas.read_sql makes a Python object of every value: ten million rows would take 15 GB."""
 
-_LABEL = place_of("regime_label", REGIMES, "UInt8")
+_LABEL = place_of("regime_label", str(list(REGIMES)), "UInt8")
 _NOTES = """Limit: the same query with `FORMAT Null`, so the server does everything but send. Ours
 reads the whole `SampleColumns`, the others `X`, labels, times and symbols of the same query;
 pandas.read_sql reads the columns as they are. Memory is the growth of the peak of a process that

@@ -9,20 +9,21 @@ process: dispose of the engine when the work is done.
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import requests
-from clickhouse_sqlalchemy.drivers.http import connector
+from clickhouse_sqlalchemy.drivers.http.base import ClickHouseDialect_http
 from clickhouse_sqlalchemy.exceptions import DatabaseException
 from requests.adapters import BaseAdapter
 from sqlalchemy.engine import URL
 
 from clickhouse.dialects import HttpDialect
-from clickhouse.engine import quoted
+from clickhouse.quoting import quote, quoted
 
-_BASE_URL = "chdb://embedded/"
+_BASE_URL = "http+chdb://embedded/"  # requests adds settings to an address only if it is of http
 _LOCKED = "EmbeddedServer"
+_NO_SETTINGS = {"database", "default_format", "query_id", "wait_end_of_query"}
 
 
 class ChdbAdapter(BaseAdapter):
@@ -32,6 +33,7 @@ class ChdbAdapter(BaseAdapter):
         super().__init__()
         self._path = path
         self._database = database
+        self._settings: dict[str, str] = {}
         self._connection: Any = None
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
@@ -40,7 +42,9 @@ class ChdbAdapter(BaseAdapter):
         response.request = request
         response.url = request.url or _BASE_URL
         response.encoding = "utf-8"
+        response.headers["X-ClickHouse-Server-Display-Name"] = "chdb"
         try:
+            self._set(request.url or "")
             body, response.status_code = self._query(_decoded(request.body)), 200
         except RuntimeError as error:  # ChdbError is one, and so is a folder that does not open
             body, response.status_code = str(error).encode(), 500
@@ -72,6 +76,7 @@ class ChdbAdapter(BaseAdapter):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+            self._settings.clear()
 
     def _opened(self) -> Any:
         if self._connection is None:
@@ -79,6 +84,14 @@ class ChdbAdapter(BaseAdapter):
             if self._database != "default":
                 self._connection.query(f"USE {quoted(self._database)}")
         return self._connection
+
+    def _set(self, url: str) -> None:
+        """Makes the settings of a request, which stand in its address, those of the connection."""
+        asked = dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+        for name in asked.keys() - _NO_SETTINGS:
+            if self._settings.get(name) != asked[name]:
+                self._opened().query(f"SET {quoted(name)} = {quote(asked[name])}")
+                self._settings[name] = asked[name]
 
     def _query(self, sql: str) -> bytes:
         connection = self._opened()
@@ -92,17 +105,10 @@ class ChdbAdapter(BaseAdapter):
 
 
 class ChdbDialect(HttpDialect):
-    """The HTTP dialect of clickhouse-sqlalchemy with chDB in place of the network."""
+    """The HTTP dialect with chDB in place of the network."""
 
     driver = "chdb"
     supports_statement_cache = True
-    # The name that SQLAlchemy maps to its own DatabaseError.
-    dbapi_exception_translation_map = {"DatabaseException": "DatabaseError"}  # noqa: RUF012
-
-    @classmethod
-    def import_dbapi(cls) -> Any:
-        """Returns the HTTP connector with the error it really raises."""
-        return SimpleNamespace(**{**vars(connector), "Error": DatabaseException})
 
     def create_connect_args(self, url: URL) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Turns the URL into arguments of the HTTP connector.
@@ -114,6 +120,7 @@ class ChdbDialect(HttpDialect):
         if not isinstance(path, str) or not Path(path).is_absolute():
             message = f"clickhouse+chdb needs ?path=/an/absolute/folder, got path={path!r}"
             raise ValueError(message)
+        settings = {name: value for name, value in url.query.items() if name != "path"}
         database = url.database or "default"
 
         def session() -> requests.Session:
@@ -122,7 +129,12 @@ class ChdbDialect(HttpDialect):
             embedded.mount(_BASE_URL, ChdbAdapter(path, database))
             return embedded
 
-        return (_BASE_URL, database, "", ""), {"http_session": session}
+        options = {"http_session": session, "ch_settings": settings}
+        return (_BASE_URL, database, "", ""), options
+
+    def do_execute(self, cursor: Any, *statement: Any, **context: Any) -> None:
+        """Runs a statement in this thread: nothing is waited for."""
+        ClickHouseDialect_http.do_execute(self, cursor, *statement, **context)
 
 
 def _decoded(body: bytes | str | None) -> str:

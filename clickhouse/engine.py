@@ -17,27 +17,12 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DatabaseError
 
-from clickhouse.errors import ClickHouseRefused, ClickHouseUnavailable
+from clickhouse.codes import may_pass, remedy_of
+from clickhouse.errors import BUSY, STRANGE, ClickHouseRefused, ClickHouseUnavailable, NotClickHouse
 
 registry.register("clickhouse.chdb", "clickhouse.chdb", "ChdbDialect")
 registry.register("clickhouse.native", "clickhouse.dialects", "NativeDialect")
 registry.register("clickhouse.http", "clickhouse.dialects", "HttpDialect")
-
-_REFUSALS: Final = {
-    47: "the column does not exist: compare the table with clickhouse/schema.sql",
-    60: "create it (clickhouse/schema.sql), or correct the schema of the Connection",
-    81: "create the database, or correct the schema of the Connection",
-    164: "give the user the right to write to the snapshot database",
-    192: "correct the login of the Connection",
-    193: "correct the password of the Connection",
-    194: "correct the password of the Connection",
-    497: "grant the user the right that is named above",
-    516: "correct login and password of the Connection",
-}
-"""ClickHouse error codes that repeating a query cannot cure, each with its remedy."""
-
-_UNAVAILABLE: Final = {209, 210, 279}
-"""Codes of a lost or refused connection, as the native driver numbers them."""
 
 _MISUSED: Final = {
     r"is for clickhouse-client program": "this port speaks the native protocol: use the HTTP port "
@@ -64,8 +49,8 @@ def open_engine(url: URL | str) -> Engine:
     Returns:
         An engine. Dispose of it when the work is done: the embedded engine holds its folder until
         then. Its queries raise `ClickHouseRefused` where repeating them cannot help,
-        `ClickHouseUnavailable` where the server cannot be reached, and SQLAlchemy's
-        `DatabaseError`, which both of them are, for any other answer of the server.
+        `ClickHouseUnavailable` where it may: the server cannot be reached, is overloaded, or does
+        not answer as ClickHouse. Both are an SQLAlchemy `DatabaseError`.
     """
     engine = create_engine(make_url(url))
     event.listen(engine, "handle_error", _handle)
@@ -80,16 +65,6 @@ def opened(url: URL | str) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
-
-
-def quoted(identifier: str) -> str:
-    r"""Quotes a ClickHouse identifier.
-
-    >>> quoted("a`b")
-    '`a\\`b`'
-    """
-    escaped = identifier.replace("\\", "\\\\").replace("`", "\\`")
-    return f"`{escaped}`"
 
 
 def error_code(text: str) -> int | None:
@@ -142,7 +117,7 @@ def in_one_shape(url: URL | None, error: BaseException) -> DatabaseError | None:
     for sign, remedy in _MISUSED.items():
         if re.search(sign, line):
             return ClickHouseRefused(server, line, remedy)
-    if isinstance(error, OSError | EOFError):
+    if isinstance(error, OSError | EOFError) and not isinstance(error, NotClickHouse):
         return ClickHouseUnavailable(server, line)
     return _database_error(server, line, error)
 
@@ -156,8 +131,10 @@ def _handle(context: ExceptionContext) -> None:
 
 def _database_error(server: str, line: str, error: Exception) -> DatabaseError:
     code = error_code(line)
-    if code in _REFUSALS:
-        return ClickHouseRefused(server, line, _REFUSALS[code])
-    if code in _UNAVAILABLE or _LOCKED in line:
+    if isinstance(error, NotClickHouse) or code is None:
+        return ClickHouseUnavailable(server, line, STRANGE)
+    if _LOCKED in line:
         return ClickHouseUnavailable(server, line)
-    return DatabaseError(None, None, error)
+    if may_pass(code, line):
+        return ClickHouseUnavailable(server, line, BUSY)
+    return ClickHouseRefused(server, line, remedy_of(code))

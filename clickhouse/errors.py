@@ -1,8 +1,20 @@
 """What the clickhouse room reports: SQLAlchemy exceptions that say what to do."""
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.exc import DatabaseError, OperationalError
+
+UNREACHABLE: Final = "cannot be reached"
+BUSY: Final = "cannot answer now"
+STRANGE: Final = "does not answer as ClickHouse"
+
+_WAYS_OUT: Final = {
+    UNREACHABLE: "see that the server is up and that host, port and protocol of the Connection are "
+    "right",
+    BUSY: "see the server's load and log, then clear the task",
+    STRANGE: "see what stands at host and port of the Connection: a proxy between may answer in "
+    "its place",
+}
 
 
 class ClickHouseRefused(DatabaseError):
@@ -28,21 +40,32 @@ class ClickHouseRefused(DatabaseError):
 
 
 class ClickHouseUnavailable(OperationalError):
-    """The server, or the folder of the embedded one, cannot be reached now; later it may be."""
+    """The server, or the folder of the embedded one, does not serve now; later it may.
 
-    def __init__(self, server: str, answer: str) -> None:
+    Attributes:
+        server: protocol, host, port and database; never a login.
+        answer: what came instead, in one line.
+        problem: what it does not do.
+    """
+
+    def __init__(self, server: str, answer: str, problem: str = UNREACHABLE) -> None:
         super().__init__(None, None, Exception(answer))
         self.server = server
         self.answer = answer
+        self.problem = problem
 
     def __str__(self) -> str:
         return (
-            f"ClickHouse at {self.server} cannot be reached: {self.answer} What to do: see that "
-            "the server is up and that host, port and protocol of the Connection are right."
+            f"ClickHouse at {self.server} {self.problem}: {self.answer} What to do: "
+            f"{_WAYS_OUT.get(self.problem, _WAYS_OUT[UNREACHABLE])}."
         )
 
     def __reduce__(self) -> Any:
-        return type(self), (self.server, self.answer)
+        return type(self), (self.server, self.answer, self.problem)
+
+
+class NotClickHouse(OSError):
+    """What answers is something else, such as a proxy; becomes `ClickHouseUnavailable`."""
 
 
 class SnapshotChanged(Exception):

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, text
 
 from clickhouse.chdb import ChdbAdapter
-from clickhouse.engine import in_one_shape, quoted
+from clickhouse.dialects import deadline_of, within
+from clickhouse.engine import in_one_shape
+from clickhouse.quoting import quote, quoted
 from clickhouse.snapshot import Snapshot
 from clickhouse.thinning import Thinning, thinned
 
@@ -59,12 +61,10 @@ def read_samples(  # noqa: PLR0913
         ClickHouseUnavailable: if the answer breaks off; rows are never missing silently.
     """
     table = f"{quoted(snapshot.database)}.{quoted(snapshot.table)}"
+    symbols_of = f"SELECT DISTINCT toString(symbol) AS s FROM {table} ORDER BY s"
     with engine.connect() as connection:
-        names = connection.execute(
-            text(f"SELECT DISTINCT toString(symbol) AS s FROM {table} ORDER BY s")
-        ).scalars()
-        symbols = np.array(list(names), dtype=object)
-        where = [f"{quoted(label)} IN {_literal(regimes)}"]
+        symbols = np.array(list(connection.execute(text(symbols_of)).scalars()), dtype=object)
+        where = [f"{quoted(label)} IN ({', '.join(map(quote, regimes))})"]
         if since is not None:
             where.append(f"toUInt32(timestamp) >= {since.astype('datetime64[s]').astype(int)}")
         if thinning is not None:
@@ -73,14 +73,21 @@ def read_samples(  # noqa: PLR0913
         rows = connection.execute(text(f"SELECT count() FROM {table} {wanted}")).scalar_one()
     columns = [
         "toUInt32(timestamp)",
-        place_of("symbol", symbols, "UInt16"),
-        place_of(quoted(label), regimes, "UInt8"),
+        # The server looks the symbols up itself: their names may be more than a query can hold.
+        place_of("symbol", f"(SELECT groupArray(s) FROM ({symbols_of}))", "UInt32"),
+        place_of(quoted(label), f"[{', '.join(map(quote, regimes))}]", "UInt8"),
         *(f"toFloat32({quoted(feature)})" for feature in features),
     ]
     selected = ", ".join(f"{sql} AS c{index}" for index, sql in enumerate(columns))
     query = f"SELECT {selected} FROM {table} {wanted} ORDER BY timestamp, symbol"
-    try:
+
+    def fill() -> SampleColumns:
         return _fill(_blocks(engine, query, len(features)), int(rows), len(features), symbols)
+
+    try:
+        # The embedded engine has nothing to wait for.
+        embedded = engine.url.get_driver_name() == "chdb"
+        return fill() if embedded else within(deadline_of(engine.url), fill)
     except Exception as error:
         # These bytes do not pass through SQLAlchemy, which else gives errors their shape.
         found = in_one_shape(engine.url, error)
@@ -94,7 +101,7 @@ def _fill(
     # what the forest takes without another copy.
     matrix = np.empty((width, rows), np.float32)
     labels = np.empty(rows, np.uint8)
-    seconds, codes = np.empty(rows, np.uint32), np.empty(rows, np.uint16)
+    seconds, codes = np.empty(rows, np.uint32), np.empty(rows, np.uint32)
     filled = 0
     for block in blocks:
         end = filled + len(block[0])
@@ -136,7 +143,7 @@ def _native_blocks(engine: Engine, query: str) -> Iterator[tuple[Any, ...]]:
 
 
 def _row_binary_blocks(engine: Engine, query: str, width: int) -> Iterator[tuple[Any, ...]]:
-    row = np.dtype([("t", "<u4"), ("s", "<u2"), ("y", "u1"), ("x", "<f4", (width,))])
+    row = np.dtype([("t", "<u4"), ("s", "<u4"), ("y", "u1"), ("x", "<f4", (width,))])
     pooled = engine.raw_connection()
     try:
         transport: Any = pooled.driver_connection.transport  # type: ignore[union-attr]
@@ -160,18 +167,18 @@ def _row_binary(transport: Any, query: str) -> Iterator[bytes]:
     return pieces
 
 
-def place_of(column: str, names: Sequence[str] | NDArray[np.object_], kind: str) -> str:
-    """SQL for the place of a column's text among names, as `UInt8` or `UInt16`; else its largest.
+def place_of(column: str, names: str, kind: str) -> str:
+    """SQL for the place of a column's text among names, as `UInt8` or `UInt32`; else its largest.
 
     It looks up in a hash table. `indexOf` compares each row with one name after the other.
+
+    Args:
+        column: SQL.
+        names: SQL of an array of texts.
+        kind: type of the place.
     """
-    places = f"CAST(range({len(names)}) AS Array({kind}))"
-    listed = f"CAST({_literal(names)} AS Array(String))"
+    places = f"CAST(range(length({names})) AS Array({kind}))"
+    listed = f"CAST({names} AS Array(String))"
     found = f"transform(toString({column}), {listed}, {places}, to{kind}(-1))"
     # Of a LowCardinality column it is a LowCardinality again.
     return f"CAST({found} AS {kind})"
-
-
-def _literal(names: Sequence[str] | NDArray[np.object_]) -> str:
-    escaped = (str(name).replace("\\", "\\\\").replace("'", "\\'") for name in names)
-    return "[" + ", ".join(f"'{name}'" for name in escaped) + "]"

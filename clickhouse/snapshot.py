@@ -13,9 +13,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from clickhouse.engine import quoted, where
-from clickhouse.errors import ClickHouseRefused, SnapshotChanged
-from clickhouse.shards import WHOLE, require_versions_together
+from clickhouse.conversion import Role, converted
+from clickhouse.errors import SnapshotChanged
+from clickhouse.quoting import quoted
+from clickhouse.source import KEY, Source, look_at
 
 SOURCE_TABLE = "regime_features"
 _PREFIX = "regime_snapshot_"
@@ -32,12 +33,14 @@ class Snapshot:
         table: its name, without the database.
         rows: number of rows, each a labelled sample.
         fingerprint: 32 hex digits, equal for equal content whatever the order of the rows.
+        converted: columns that were converted while freezing, each with the type it had.
     """
 
     database: str
     table: str
     rows: int
     fingerprint: str
+    converted: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -72,27 +75,46 @@ def freeze(  # noqa: PLR0913
         database: database of the snapshot; None means the connection's own.
 
     Raises:
-        ClickHouseRefused: if the table, a column or a right is missing, or if versions of a row
-            lie on different shards of a `Distributed` table.
+        ClickHouseRefused: if the table, a column or a right is missing, or if nobody can know which
+            version of a row counts.
     """
-    kept = ("symbol", "timestamp", *columns, label)
     with engine.connect() as connection:
-        _require_columns(connection, source, kept)
-        require_versions_together(connection, source)
+        looked = look_at(connection, source, (*KEY, *columns, label))
         database = database or connection.execute(text("SELECT currentDatabase()")).scalar_one()
         table = table_name(run_id)
         comment = json.dumps({"run_id": run_id, "frozen_at": datetime.now(UTC).isoformat()})
+        rows, conversions = _labelled_rows(looked, columns, label)
         connection.execute(
             text(
                 f"CREATE OR REPLACE TABLE {quoted(database)}.{quoted(table)} "
-                "ENGINE = MergeTree ORDER BY (timestamp, symbol) COMMENT :comment AS "
-                f"SELECT {', '.join(map(quoted, kept))} FROM {quoted(source)} FINAL "
-                f"WHERE {quoted(label)} != '' SETTINGS {WHOLE}"
+                "ENGINE = MergeTree ORDER BY (timestamp, symbol) SETTINGS allow_nullable_key = 1 "
+                f"COMMENT :comment AS {rows} SETTINGS final = 1"
             ),
             {"comment": comment},
         )
-        rows, fingerprint = _content(connection, database, table)
-    return Snapshot(database, table, rows, fingerprint)
+        content = _content(connection, database, table)
+    return Snapshot(database, table, *content, conversions)
+
+
+def _labelled_rows(
+    source: Source, columns: Sequence[str], label: str
+) -> tuple[str, tuple[str, ...]]:
+    """SQL of the labelled rows, each once, and which columns it converts from which type."""
+    roles: dict[str, Role] = {"symbol": "text", "timestamp": "time"}
+    roles |= {**dict.fromkeys(columns, "number"), label: "text"}
+    found = {name: converted(name, source.types[name], role) for name, role in roles.items()}
+    selected = ", ".join(
+        f"{sql} AS {quoted(name)}" if sql else quoted(name) for name, sql in found.items()
+    )
+    labelled = f"{found[label] or quoted(label)} != ''"
+    if source.cancelled:
+        labelled += f" AND {quoted(source.cancelled)} > 0"
+    # Inside, a name is the column's and not that of what it is converted to.
+    rows = f"SELECT {', '.join(map(quoted, roles))} FROM {quoted(source.name)} WHERE {labelled}"
+    # Where its engine may have a row twice, both are the same in all that is kept.
+    once = "" if source.once else f" LIMIT 1 BY {', '.join(KEY)}"
+    changed = tuple(f"{name} {source.types[name]}" for name, sql in found.items() if sql)
+    return f"SELECT {selected} FROM ({rows}{once})", changed
 
 
 def extent_of(engine: Engine, source: str = SOURCE_TABLE) -> tuple[int, ...]:
@@ -102,9 +124,12 @@ def extent_of(engine: Engine, source: str = SOURCE_TABLE) -> tuple[int, ...]:
         First and last day, counted from 1970-01-01 UTC, and number of symbols; nothing if the
         table is empty.
     """
-    days = "toUInt32(toDate(min(timestamp), 'UTC')), toUInt32(toDate(max(timestamp), 'UTC'))"
-    query = f"SELECT count(), {days}, uniqExact(symbol) FROM {quoted(source)} SETTINGS {WHOLE}"
     with engine.connect() as connection:
+        described = connection.execute(text(f"DESCRIBE TABLE {quoted(source)}"))
+        kind = next(str(row[1]) for row in described if row[0] == "timestamp")
+        time = converted("timestamp", kind, "time") or "timestamp"
+        days = ", ".join(f"intDiv(toUInt32({end}({time})), 86400)" for end in ("min", "max"))
+        query = f"SELECT count(), {days}, uniqExact(symbol) FROM {quoted(source)}"
         rows, *extent = connection.execute(text(query)).one()
     return tuple(map(int, extent)) if rows else ()
 
@@ -172,20 +197,6 @@ def table_name(run_id: str) -> str:
     """
     readable = re.sub(r"\W", "_", run_id, flags=re.ASCII)[:80]
     return f"{_PREFIX}{readable}_{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"
-
-
-def _require_columns(connection: Connection, source: str, needed: Sequence[str]) -> None:
-    # Without the right to read, DESCRIBE asks for another one than is needed.
-    connection.execute(text(f"SELECT 1 FROM {quoted(source)} LIMIT 0"))
-    described = connection.execute(text(f"DESCRIBE TABLE {quoted(source)}")).all()
-    present = {row[0] for row in described}
-    missing = tuple(column for column in needed if column not in present)
-    if missing:
-        raise ClickHouseRefused(
-            where(connection.engine.url),
-            f"table {source} lacks the column(s) {', '.join(missing)}.",
-            "compare it with clickhouse/schema.sql and add them",
-        )
 
 
 def _content(connection: Connection, database: str, table: str) -> tuple[int, str]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, text
 
-from clickhouse.engine import quoted
+from clickhouse.quoting import quoted
 from clickhouse.snapshot import Snapshot
 
 _HASH = "cityHash64(toString(symbol), toUInt32(timestamp))"
