@@ -53,10 +53,12 @@ REMEDIES: Final = {
     161: _LIMIT,
     167: _LIMIT,
     168: _LIMIT,
-    191: _LIMIT,
+    191: "raise max_rows_in_set, max_rows_in_distinct or max_rows_in_join (or that in bytes) in "
+    "the profile of the Connection's user",
     290: _LIMIT,
     307: _LIMIT,
-    396: _LIMIT,
+    396: "raise max_result_rows, max_rows_to_sort or max_rows_to_transfer (or that in bytes) in "
+    "the profile of the Connection's user",
     241: "raise max_memory_usage in the profile of the Connection's user, or let it spill to disk "
     "(max_bytes_before_external_group_by, max_bytes_before_external_sort)",
     164: "give the user the right to write to the snapshot database (readonly = 0)",

@@ -25,7 +25,8 @@ from clickhouse_sqlalchemy.exceptions import DatabaseException
 from sqlalchemy import text
 from sqlalchemy.engine import URL
 
-from clickhouse.errors import NotClickHouse
+from clickhouse.engine import where
+from clickhouse.errors import ClickHouseRefused, NotClickHouse
 from clickhouse.guard import QUESTION, guards
 
 OPTIONS: Final = frozenset({
@@ -94,7 +95,14 @@ class _Guarded:
 
     def initialize(self, connection: Any) -> None:
         """Asks the server once how the settings stand that could change an answer."""
-        self.guard = guards(str(connection.execute(text(QUESTION)).scalar_one()))
+        answer = connection.execute(text(QUESTION)).scalar()
+        if answer is None:
+            raise ClickHouseRefused(
+                where(connection.engine.url),
+                "a setting of the user's profile, such as `filter`, cuts every answer.",
+                "take it out of the profile of the Connection's user",
+            )
+        self.guard = guards(str(answer))
         self.settings_of(connection.connection.dbapi_connection).update(self.guard)
         super().initialize(connection)  # type: ignore[misc]
 
@@ -142,7 +150,7 @@ class NativeDialect(_Guarded, ClickHouseDialect_native):  # type: ignore[misc]
             "settings_is_important": "true",
         }
         given = {name: value for name, value in renamed.items() if value}
-        return super().create_connect_args(url.set(query=given | settings | self.guard))  # type: ignore[no-any-return]
+        return super().create_connect_args(url.set(query={**given, **settings, **self.guard}))  # type: ignore[no-any-return]
 
     def do_close(self, dbapi_connection: Any) -> None:
         """Closes the socket."""
@@ -183,7 +191,7 @@ class HttpTransport(RequestsTransport):  # type: ignore[misc]
     def _send(
         self, data: str, params: Mapping[str, Any] | None = None, stream: bool = False
     ) -> requests.Response:
-        response = self.http.post(
+        response: requests.Response = self.http.post(
             self.db_url,
             auth=self.auth,
             params={**(params or {}), "database": self.db_name, **self.ch_settings},

@@ -69,7 +69,6 @@ _READABLE: Final = {
     "format_tsv_null_representation": r"\N",
     "output_format_tsv_crlf_end_of_line": "0",
     "output_format_float_precision": "0",
-    "output_format_native_encode_types_in_binary_format": "0",
     "framing_output_format": "None",
 }
 """The answer is written as the drivers read it."""
@@ -77,14 +76,20 @@ _READABLE: Final = {
 SAFE: Final[Mapping[str, str]] = {**_WHOLE, **_NEWEST, **_MEANT, **_READABLE}
 """The value of each setting with which an answer is whole, true and readable."""
 
-_ASK_SAFELY: Final = (
-    "limit = 0, offset = 0, extremes = 0, use_query_cache = 0, additional_result_filter = '', "
-    "read_overflow_mode = 'throw', result_overflow_mode = 'throw', timeout_overflow_mode = 'throw'"
-)
+_ASKED_WITH: Final = {
+    name: SAFE[name]
+    for name in (
+        *("limit", "offset", "extremes", "use_query_cache", "additional_result_filter"),
+        *("read_overflow_mode", "result_overflow_mode", "timeout_overflow_mode"),
+    )
+}
+"""Without these the answer to the question itself could be cut; every server knows them."""
 
 QUESTION: Final = (
     "SELECT arrayStringConcat(groupArray(concat(name, '=', value)), '\n') FROM system.settings "
-    f"WHERE name IN ({', '.join(map(quote, SAFE))}) SETTINGS {_ASK_SAFELY}"
+    f"WHERE name IN ({', '.join(map(quote, SAFE))}) "
+    "SETTINGS "
+    + ", ".join(f"{k} = {v if v.isdigit() else quote(v)}" for k, v in _ASKED_WITH.items())
 )
 """SQL of one text: the settings of `SAFE` that the server knows, with their values now."""
 
@@ -95,8 +100,9 @@ def guards(answer: str) -> dict[str, str]:
     Args:
         answer: to `QUESTION`.
 
-    >>> guards("limit=1000\noffset=0")
-    {'limit': '0'}
+    >>> guards("join_use_nulls=1\ntransform_null_in=0")["join_use_nulls"]
+    '0'
     """
     standing = dict(line.split("=", maxsplit=1) for line in answer.split("\n"))
-    return {name: SAFE[name] for name, value in standing.items() if value != SAFE[name]}
+    other = {name: SAFE[name] for name, value in standing.items() if value != SAFE[name]}
+    return _ASKED_WITH | other

@@ -5,8 +5,8 @@ rows decides which of two versions of a row counts. Where that cannot be known, 
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -53,6 +53,10 @@ _PICKS: Final = re.compile(r"\b(GROUP BY|LIMIT \d+ BY|DISTINCT|OVER)\b")
 _FILTERS: Final = re.compile(r"\b(WHERE|PREWHERE|HAVING|QUALIFY)\b")
 _NAME: Final = r"(`(?:[^`\\]|\\.)+`|\w+)"
 _READ_BY_VIEW: Final = re.compile(rf"\b(?:FROM|JOIN)\s+{_NAME}\.{_NAME}")
+_OWN_OF_VIEW: Final = re.compile(
+    r"\bENGINE = `?(\w+)`?.*? ORDER BY (\((?:[^()]|\([^()]*\))*\)|[^ (]+)"
+)
+"""The table that a materialized view keeps for itself, which need not be visible by its name."""
 _WRITTEN_BY_VIEW: Final = re.compile(rf"\bTO {_NAME}\.{_NAME}")
 _ARGUMENT: Final = re.compile(r"'((?:[^'\\]|\\.)*)'|(?<=[(, ])(\w[\w.]*)(?=[,)])")
 _DEEP: Final = 9
@@ -60,7 +64,7 @@ _DEEP: Final = 9
 
 @dataclass(frozen=True)
 class Table:
-    """A table as `system.tables` has it; `definition` is the SELECT of a view, else the engine."""
+    """A table as `system.tables` has it; `definition` is a view's SELECT, or the engine in full."""
 
     database: str
     name: str
@@ -155,8 +159,7 @@ def _find(connection: Connection, database: str, name: str) -> Table | None:
     found = connection.execute(
         text(
             "SELECT database, name, engine, sorting_key, multiIf(engine = 'View', as_select, "
-            "engine = 'MaterializedView', concat(create_table_query, ' TO ', database, "
-            "'.`.inner_id.', toString(uuid), '`'), engine_full) AS definition "
+            "engine = 'MaterializedView', create_table_query, engine_full) AS definition "
             "FROM system.tables WHERE database = :database AND name = :name"
         ),
         {"database": database, "name": name},
@@ -166,6 +169,10 @@ def _find(connection: Connection, database: str, name: str) -> Table | None:
 
 def _beneath(connection: Connection, table: Table, depth: int = 0) -> Iterator[Table]:
     """The tables that hold the rows: the table itself, or those that it reads."""
+    own = _OWN_OF_VIEW.search(table.definition)
+    if table.engine == "MaterializedView" and own:
+        yield replace(table, engine=own.group(1), sorting_key=own.group(2).strip("()"))
+        return
     names = list(_names_beneath(connection, table)) if table.engine in PASSING_ON else []
     if not names or depth == _DEEP:
         yield table
@@ -249,7 +256,7 @@ def _require_one_version(
     """Checks that a table has no two different rows of one symbol and timestamp."""
     name = f"{quoted(table.database)}.{quoted(table.name)}"
     described = connection.execute(text(f"DESCRIBE TABLE {name}"))
-    present: Collection[str] = {str(row[0]) for row in described}
+    present = {str(row[0]) for row in described}
     if not present >= set(KEY):
         raise _refused(
             connection,
