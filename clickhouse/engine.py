@@ -7,6 +7,7 @@ comes from is the caller's business.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from textwrap import shorten
 from typing import Final
 
 from clickhouse_driver.errors import Error as DriverError
@@ -37,6 +38,7 @@ _MISUSED: Final = {
 """How a wrong port or certificate shows in an answer, each with its remedy."""
 
 _LOCKED: Final = "another process holds it"
+_LONGEST_LINE: Final = 600
 _DRIVER_ERRORS: Final = (OSError, EOFError, DatabaseException, DriverError)
 
 
@@ -84,10 +86,9 @@ def error_line(error: BaseException) -> str:
     if isinstance(shown, RequestException) and shown.args:
         # Its own text is the whole address with every parameter; the reason is what happened.
         shown = getattr(shown.args[0], "reason", shown)
-    text = str(shown)
-    return " ".join(
-        text.split("Stack trace", maxsplit=1)[0].removeprefix("Orig exception: ").split()
-    )
+    text = str(shown).split("Stack trace", maxsplit=1)[0].removeprefix("Orig exception: ")
+    # It may repeat the whole query.
+    return shorten(text, _LONGEST_LINE, placeholder=" …")
 
 
 def where(url: URL) -> str:
