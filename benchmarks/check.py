@@ -28,7 +28,9 @@ from benchmarks.starting import parsing
 from benchmarks.tables import freeze_market, freeze_random
 from benchmarks.training import Fits, samples_of, whole_task
 from clickhouse.engine import opened
+from clickhouse.snapshot import freeze
 from expectations.gate import FrozenTable
+from ml.contract import COLUMN_TYPES, FEATURES
 from ml.split import split_by_time
 from ml.training import TrainingOptions, fit_forest
 
@@ -58,6 +60,24 @@ def _gate() -> dict[str, float]:
         }
         found = by_turns(ways, _ROUNDS)
     return {"gate over one statement": found["gate"] / found["limit"]}
+
+
+def _freezing() -> dict[str, float]:
+    """Over what it comes to on the server: the bare copy, counted and fingerprinted."""
+    with _embedded() as (engine, _):
+        snapshot = freeze_random(engine, 100_000)
+        columns = ", ".join(COLUMN_TYPES)
+        copy = (
+            "CREATE OR REPLACE TABLE bare ENGINE = MergeTree ORDER BY (timestamp, symbol) AS "
+            f"SELECT {columns} FROM regime_features FINAL WHERE regime_label != ''"
+        )
+        content = "SELECT count(), sum(reinterpretAsUInt128(sipHash128(tuple(*)))) FROM bare"
+        ways = {
+            "ours": lambda: freeze(engine, snapshot.table, FEATURES),
+            "limit": lambda: (_ask(engine, copy), _ask(engine, content)),
+        }
+        found = by_turns(ways, _ROUNDS)
+    return {"freeze over the bare copy": found["ours"] / found["limit"]}
 
 
 def _reading() -> dict[str, float]:
@@ -110,6 +130,7 @@ def _parsing() -> dict[str, float]:
 
 
 MEASURES: Final[tuple[Callable[[], dict[str, float]], ...]] = (
+    _freezing,
     _gate,
     _reading,
     _training,

@@ -37,6 +37,9 @@ _MISUSED: Final = {
 }
 """How a wrong port or certificate shows in an answer, each with its remedy."""
 
+_LOST: Final = {209, 210, 279}
+"""Codes of a lost or refused connection, as the native driver numbers them."""
+
 _LOCKED: Final = "another process holds it"
 _LONGEST_LINE: Final = 600
 _DRIVER_ERRORS: Final = (OSError, EOFError, DatabaseException, DriverError)
@@ -134,7 +137,7 @@ def _database_error(server: str, line: str, error: Exception) -> DatabaseError:
     code = error_code(line)
     if isinstance(error, NotClickHouse) or code is None:
         return ClickHouseUnavailable(server, line, STRANGE)
-    if _LOCKED in line:
+    if _LOCKED in line or code in _LOST:
         return ClickHouseUnavailable(server, line)
     if may_pass(code, line):
         return ClickHouseUnavailable(server, line, BUSY)

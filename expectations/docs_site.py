@@ -113,7 +113,7 @@ class RunRenderer:
         run = read_record(result.to_json_dict())
         # The facts are of one run, and `build_data_docs` may be asked for pages of others.
         own = str(self._facts.get("table", "")).rpartition(".")[2] == run.table
-        unknown = {"table": run.table, "fingerprint": "", "thresholds": {}}
+        unknown = {"table": run.table, "fingerprint": "", "converted": (), "thresholds": {}}
         return {
             "run": run,
             "facts": unknown | (dict(self._facts) if own else {}),

@@ -23,13 +23,14 @@ from expectations.thresholds import Thresholds
 
 @dataclass(frozen=True)
 class FrozenTable:
-    """The table to judge, and the run it was frozen for."""
+    """The table to judge, and the run it was frozen for; `converted` columns with former types."""
 
     database: str
     table: str
     run_id: str
     run_started: datetime
     fingerprint: str = ""
+    converted: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -103,6 +104,7 @@ def _validate(
     facts = {
         "table": frozen.name,
         "fingerprint": frozen.fingerprint,
+        "converted": frozen.converted,
         "thresholds": asdict(thresholds),
     }
     context = open_context(docs_folder, url.render_as_string(hide_password=False), facts)

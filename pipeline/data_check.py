@@ -44,8 +44,15 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
     reference = Reference.from_dict(metrics.get("profile")) if production else None
     with clickhouse_engine() as engine:
         snapshot = freeze(engine, run_id, FEATURES, database=settings.snapshot_database)
+        if snapshot.converted:
+            log.info("Converted while freezing, without loss: %s.", ", ".join(snapshot.converted))
         frozen = FrozenTable(
-            snapshot.database, snapshot.table, run_id, started, snapshot.fingerprint
+            snapshot.database,
+            snapshot.table,
+            run_id,
+            started,
+            snapshot.fingerprint,
+            snapshot.converted,
         )
         docs, extent = settings.data_docs_dir, extent_of(engine)
         report = run_gate(engine, frozen, CONTRACT, thresholds, docs, reference, extent)
