@@ -126,6 +126,13 @@ def in_one_shape(url: URL | None, error: BaseException) -> DatabaseError | None:
     return _database_error(server, line, error)
 
 
+def error_told(url: URL, told: str) -> DatabaseError | None:
+    """Makes an error again of what a library tells of one of the server; None if it is none."""
+    if error_code(told) is None:
+        return None
+    return in_one_shape(url, DatabaseException(told))
+
+
 def _handle(context: ExceptionContext) -> None:
     error = context.original_exception
     found = in_one_shape(context.engine.url if context.engine else None, error)

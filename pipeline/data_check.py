@@ -4,8 +4,9 @@ import logging
 from datetime import datetime
 from typing import Any
 
+from clickhouse.engine import error_told
 from clickhouse.snapshot import extent_of, freeze, prune
-from expectations.errors import DataRejected
+from expectations.errors import DataRejected, GateNotRun
 from expectations.gate import FrozenTable, run_gate
 from expectations.reference import Reference
 from expectations.suite import Contract
@@ -55,7 +56,10 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
             snapshot.converted,
         )
         docs, extent = settings.data_docs_dir, extent_of(engine)
-        report = run_gate(engine, frozen, CONTRACT, thresholds, docs, reference, extent)
+        try:
+            report = run_gate(engine, frozen, CONTRACT, thresholds, docs, reference, extent)
+        except GateNotRun as error:
+            raise error_told(engine.url, str(error)) or error from error
         prune(engine, snapshot.database, protect=[str(metrics.get("snapshot_table"))])
     with log_group(log, f"Every rule ({len(report.rules)})"):
         log.info("%s", report.rules_text())
