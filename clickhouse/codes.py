@@ -30,6 +30,10 @@ _LIMIT: Final = (
     "raise the limit that is named above in the profile of the Connection's user, or in an extra "
     "of the Connection"
 )
+_ROWS: Final = (
+    "raise max_rows_to_read, max_rows_to_group_by or what else is meant above (or that in bytes) "
+    "in the profile of the Connection's user"
+)
 _RIGHT: Final = "grant the user the right that is named above"
 _SETTING: Final = (
     "let the profile's constraints of the Connection's user allow that setting, or give it there "
@@ -49,14 +53,14 @@ REMEDIES: Final = {
     60: "create it (clickhouse/schema.sql), or correct the schema of the Connection",
     81: "create the database, or correct the schema of the Connection",
     115: "correct the name of that extra of the Connection, or take it out",
-    158: _LIMIT,
+    158: _ROWS,
     161: _LIMIT,
     167: _LIMIT,
     168: _LIMIT,
     191: "raise max_rows_in_set, max_rows_in_distinct or max_rows_in_join (or that in bytes) in "
     "the profile of the Connection's user",
     290: _LIMIT,
-    307: _LIMIT,
+    307: _ROWS,
     396: "raise max_result_rows, max_rows_to_sort or max_rows_to_transfer (or that in bytes) in "
     "the profile of the Connection's user",
     241: "raise max_memory_usage in the profile of the Connection's user, or let it spill to disk "

@@ -40,6 +40,9 @@ _MISUSED: Final = {
 _LOST: Final = {209, 210, 279}
 """Codes of a lost or refused connection, as the native driver numbers them."""
 
+_GARBLED: Final = 100
+"""The native driver's code for a packet that is none."""
+
 _LOCKED: Final = "another process holds it"
 _LONGEST_LINE: Final = 600
 _DRIVER_ERRORS: Final = (OSError, EOFError, DatabaseException, DriverError)
@@ -127,10 +130,9 @@ def in_one_shape(url: URL | None, error: BaseException) -> DatabaseError | None:
 
 
 def error_told(url: URL, told: str) -> DatabaseError | None:
-    """Makes an error again of what a library tells of one of the server; None if it is none."""
-    if error_code(told) is None:
-        return None
-    return in_one_shape(url, DatabaseException(told))
+    """Makes an error again of the first that a library tells of; None if it is none of a server."""
+    found = re.search(r"[Cc]ode:? \d+.*?(?=; \(|$)", told, re.DOTALL)
+    return in_one_shape(url, DatabaseException(found.group())) if found else None
 
 
 def _handle(context: ExceptionContext) -> None:
@@ -142,7 +144,7 @@ def _handle(context: ExceptionContext) -> None:
 
 def _database_error(server: str, line: str, error: Exception) -> DatabaseError:
     code = error_code(line)
-    if isinstance(error, NotClickHouse) or code is None:
+    if isinstance(error, NotClickHouse) or code is None or code == _GARBLED:
         return ClickHouseUnavailable(server, line, STRANGE)
     if _LOCKED in line or code in _LOST:
         return ClickHouseUnavailable(server, line)

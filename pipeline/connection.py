@@ -1,8 +1,12 @@
 """Turns the Airflow Connection `clickhouse_default` into a ClickHouse engine."""
 
 import json
+import re
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -15,14 +19,32 @@ if TYPE_CHECKING:
 CONNECTION_ID: Final = "clickhouse_default"
 SERVER_TYPES: Final = ("http", "clickhouse", "generic")
 
-_NATIVE_PORTS: Final = {9000: False, 9440: True}
-_HTTP_PORTS: Final = {8123: False, 8443: True}
-_OURS: Final = ("driver", "secure", "ca_cert")
-_CA_OPTION: Final = {"native": "ca_certs", "http": "verify"}
-_TIMEOUTS: Final = {
-    "native": {"connect_timeout": "10", "send_receive_timeout": "300"},
-    "http": {"timeout": "300"},
+_PORTS: Final = {"native": {9000: False, 9440: True}, "http": {8123: False, 8443: True}}
+"""Usual ports of each protocol, and whether they speak TLS."""
+
+_SCHEMES: Final[dict[str, tuple[str | None, bool | None]]] = {
+    "http": ("http", False),
+    "https": ("http", True),
+    "tcp": ("native", None),
+    "native": ("native", None),
+    "clickhouse": (None, None),
+    "clickhouses": (None, True),
 }
+"""What is said by the scheme that people paste with a host: protocol and TLS."""
+
+_YES: Final = ("true", "yes", "on", "1", "t", "y")
+_NO: Final = ("false", "no", "off", "0", "f", "n", "")
+_OPTIONS: Final = {
+    "connect_timeout": "connect_timeout",
+    "timeout": "timeout",
+    "send_receive_timeout": "timeout",
+    "deadline": "deadline",
+    "client_name": "client_name",
+    "ca_cert": "ca_cert",
+}
+"""Extras that are not yes or no, and what `clickhouse.dialects` calls them."""
+
+_SWITCHES: Final = ("secure", "verify", "compress")
 
 
 class ConnectionProblem(ValueError):
@@ -60,48 +82,195 @@ def clickhouse_url(connection: Connection) -> "URL":
     """Translates a Connection by the table of forms in the README.
 
     Args:
-        connection: type `http`, `clickhouse` or `generic` for a server, `chdb` for the embedded
-            engine. Extra `driver` and `secure` override what the port says; `ca_cert` is the file
-            of the authority that signed the server's certificate, `verify` false trusts any; other
-            extras go to the driver.
+        connection: type `http`, `clickhouse` (as the official provider makes it) or `generic` for a
+            server, `chdb` for the embedded engine. Scheme, port, user and password may stand in the
+            host. Extras `driver` and `secure` override what scheme and port say; those that are no
+            option of `clickhouse.dialects` are ClickHouse settings.
 
     Raises:
-        ConnectionProblem: naming the field that is wrong.
+        ConnectionProblem: naming the field that is wrong, or that another one contradicts.
     """
     from sqlalchemy import URL
 
     extra = _extra(connection)
-    database = connection.schema or "default"
     if connection.conn_type == "chdb":
-        path = str(extra.get("path") or "")
-        if not path.startswith("/"):
-            raise ConnectionProblem(
-                f'type chdb needs the extra {{"path": "/a/folder"}}, got {path!r}'
-            )
-        return URL.create("clickhouse+chdb", database=database, query={"path": path})
+        return _embedded_url(connection, extra)
     if connection.conn_type not in SERVER_TYPES:
         allowed = ", ".join((*SERVER_TYPES, "chdb"))
         raise ConnectionProblem(f"type {connection.conn_type!r} is not one of {allowed}")
-    if not connection.host:
-        raise ConnectionProblem("the host is empty")
-
-    host, secure_host = _host(connection.host)
-    driver = _driver(connection, extra)
-    secure = _secure(connection, extra, driver, secure_host)
-    options = {name: _text(value) for name, value in extra.items() if name not in _OURS}
-    if extra.get("ca_cert"):
-        options[_CA_OPTION[driver]] = str(extra["ca_cert"])
-    if secure:
-        options |= {"secure": "true"} if driver == "native" else {"protocol": "https"}
+    place = _place(connection)
+    driver = _driver(connection, extra, place)
+    secure = _secure(extra, driver, place)
+    usual = next(port for port, is_secure in _PORTS[driver].items() if is_secure == secure)
     return URL.create(
         f"clickhouse+{driver}",
-        username=connection.login or "default",
-        password=connection.password or "",
-        host=host,
-        port=connection.port or _default_port(driver, secure),
-        database=database,
-        query=_TIMEOUTS[driver] | options,
+        username=place.login or "default",
+        password=place.password,
+        host=place.host,
+        port=place.port or usual,
+        database=place.database,
+        query=_options(extra, driver) | ({"secure": "true"} if secure else {}),
     )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a Connection leads, whichever field says it."""
+
+    host: str
+    port: int | None
+    scheme: str
+    login: str
+    password: str
+    database: str
+
+
+def _place(connection: Connection) -> _Place:
+    given = (connection.host or "").strip()
+    scheme, separator, rest = given.rpartition("://")
+    credentials, _, rest = rest.rpartition("@")
+    login, _, password = (unquote(part) for part in credentials.partition(":"))
+    if separator and scheme.lower() not in _SCHEMES:
+        raise ConnectionProblem(f"the host's scheme {scheme!r} is not one of {', '.join(_SCHEMES)}")
+    found = re.fullmatch(r"(\[[^\]]+\]|[^:/?#\s]+|[0-9a-fA-F:]+:[0-9a-fA-F:]+)(?::(\d+))?/?", rest)
+    if not found:
+        reason = f"{rest!r} is no name or address with or without a port" if rest else "is empty"
+        raise ConnectionProblem(f"the host {reason}")
+    for field, one, other in (
+        ("login", connection.login, login),
+        ("password", connection.password, password),
+        ("port", connection.port, int(found.group(2) or 0)),
+    ):
+        if one and other and one != other:
+            raise ConnectionProblem(f"host and field {field} name two different ones")
+    database = connection.schema or "default"
+    if connection.conn_type == "http" and database.lower() in {"http", "https"}:
+        # The form of type HTTP calls this field so.
+        if separator and scheme.lower() != database.lower():
+            raise ConnectionProblem(f"host and schema name two schemes, {scheme} and {database}")
+        scheme, database = database, "default"
+    port = connection.port or int(found.group(2) or 0) or None
+    if port is not None and not 0 < port < 65536:
+        raise ConnectionProblem(f"port {port} is not from 1 to 65535")
+    return _Place(
+        host=found.group(1).strip("[]"),
+        port=port,
+        scheme=scheme.lower(),
+        login=connection.login or login,
+        password=connection.password or password,
+        database=database,
+    )
+
+
+def _driver(connection: Connection, extra: dict[str, Any], place: _Place) -> str:
+    if "driver" in extra:
+        if extra["driver"] not in _PORTS:
+            raise ConnectionProblem(f"extra driver {extra['driver']!r} is not native or http")
+        return str(extra["driver"])
+    for driver, ports in _PORTS.items():
+        if place.port in ports:
+            return driver
+    said, _ = _SCHEMES.get(place.scheme, (None, None))
+    # The official provider's own type speaks HTTP, whatever its port.
+    return said or ("native" if connection.conn_type == "generic" else "http")
+
+
+def _secure(extra: dict[str, Any], driver: str, place: _Place) -> bool:
+    _, said = _SCHEMES.get(place.scheme, (None, None))
+    by_port = _PORTS[driver].get(place.port or 0)
+    if "secure" in extra:
+        asked = _yes_or_no("secure", extra["secure"])
+        if said and not asked:
+            raise ConnectionProblem("the scheme says TLS and the extra secure says none")
+        return asked
+    if said is False and by_port:
+        raise ConnectionProblem(f"the scheme {place.scheme} says no TLS, and port {place.port} TLS")
+    return bool(said or by_port)
+
+
+def _options(extra: dict[str, Any], driver: str) -> dict[str, str]:
+    """The options and settings of the URL, from extras of ours and of the official provider."""
+    options: dict[str, str] = {}
+    for name, value in extra.items():
+        if name in {"driver", "secure"} or value is None:
+            continue
+        if name == "client_kwargs":  # further options of the official provider's client
+            options |= _options(_known(value), driver)
+        elif name in _SWITCHES:
+            options |= _switch(name, value, driver)
+        elif name == "session_settings":
+            options |= _settings(name, value)
+        elif name == "alt_hosts":
+            options[name] = _other_hosts(value, driver)
+        elif name in _OPTIONS:
+            options[_OPTIONS[name]] = _option(name, value)
+        else:
+            options |= _settings("", {name: value})
+    return options
+
+
+def _known(given: Any) -> dict[str, Any]:
+    strange = given.keys() - {*_OPTIONS, *_SWITCHES} if isinstance(given, dict) else ["itself"]
+    if strange:
+        raise ConnectionProblem(f"extra client_kwargs: {', '.join(sorted(strange))} means nothing")
+    return dict(given)
+
+
+def _switch(name: str, value: Any, driver: str) -> dict[str, str]:
+    if name == "compress" and str(value).lower() in {"lz4", "zstd"}:
+        value = True
+    if _yes_or_no(name, value) == (name == "verify"):
+        return {}
+    if name == "compress" and driver == "native":
+        raise ConnectionProblem(
+            "extra compress is for HTTP: the native driver needs further packages for it"
+        )
+    return {name: "true" if name == "compress" else "false"}
+
+
+def _settings(field: str, given: Any) -> dict[str, str]:
+    """ClickHouse settings as text; the server refuses a name that it does not know."""
+    if not isinstance(given, dict):
+        raise ConnectionProblem(f"extra {field} is not a JSON object of ClickHouse settings")
+    for name, value in given.items():
+        if isinstance(value, dict | list):
+            raise ConnectionProblem(f"extra {name} is neither a text nor a number")
+    return {name: str(int(v) if isinstance(v, bool) else v) for name, v in given.items()}
+
+
+def _other_hosts(value: Any, driver: str) -> str:
+    if driver != "native":
+        raise ConnectionProblem("extra alt_hosts is for the native protocol")
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _option(name: str, value: Any) -> str:
+    if name == "ca_cert" and not Path(str(value)).is_file():
+        raise ConnectionProblem(f"extra ca_cert: there is no file {value}")
+    if name not in {"ca_cert", "client_name"}:
+        try:
+            positive = float(value) > 0
+        except (TypeError, ValueError):
+            positive = False
+        if not positive:
+            raise ConnectionProblem(f"extra {name} is {value!r}, not a number of seconds above 0")
+    return str(value)
+
+
+def _embedded_url(connection: Connection, extra: dict[str, Any]) -> "URL":
+    from sqlalchemy import URL
+
+    path = str(extra.pop("path", None) or "")
+    if not path.startswith("/"):
+        raise ConnectionProblem(f'type chdb needs the extra {{"path": "/a/folder"}}, got {path!r}')
+    strange = sorted(
+        extra.keys() & {"driver", "secure", "verify", "compress", *_OPTIONS, "alt_hosts"}
+    )
+    if strange:
+        raise ConnectionProblem(f"extra {', '.join(strange)} means nothing for type chdb")
+    settings = _settings("session_settings", extra.pop("session_settings", None) or {})
+    query = {"path": path} | settings | _settings("", extra)
+    return URL.create("clickhouse+chdb", database=connection.schema or "default", query=query)
 
 
 def _extra(connection: Connection) -> dict[str, Any]:
@@ -114,35 +283,9 @@ def _extra(connection: Connection) -> dict[str, Any]:
     return extra
 
 
-def _host(given: str) -> tuple[str, bool]:
-    """Splits the `https://` that people write into the host of a Connection of type HTTP."""
-    scheme, separator, rest = given.rpartition("://")
-    return rest.rstrip("/"), bool(separator) and scheme == "https"
-
-
-def _driver(connection: Connection, extra: dict[str, Any]) -> str:
-    if "driver" in extra:
-        if extra["driver"] not in _TIMEOUTS:
-            raise ConnectionProblem(f"extra driver {extra['driver']!r} is not native or http")
-        return str(extra["driver"])
-    if connection.port in _NATIVE_PORTS:
-        return "native"
-    if connection.port in _HTTP_PORTS or connection.conn_type == "http":
-        return "http"
-    return "native"
-
-
-def _secure(connection: Connection, extra: dict[str, Any], driver: str, secure_host: bool) -> bool:
-    if "secure" in extra:
-        return _text(extra["secure"]) in {"true", "1"}
-    ports = _NATIVE_PORTS if driver == "native" else _HTTP_PORTS
-    return secure_host or ports.get(connection.port or 0, False)
-
-
-def _default_port(driver: str, secure: bool) -> int:
-    ports = _NATIVE_PORTS if driver == "native" else _HTTP_PORTS
-    return next(port for port, is_secure in ports.items() if is_secure == secure)
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _yes_or_no(name: str, value: Any) -> bool:
+    """Reads a switch; a value that is neither is never a no."""
+    word = str(value).strip().lower()
+    if word not in _YES + _NO:
+        raise ConnectionProblem(f"extra {name} is {value!r}, neither yes nor no")
+    return word in _YES

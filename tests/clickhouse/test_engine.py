@@ -66,7 +66,7 @@ def test_every_code_of_the_server_is_sorted_and_stands_in_the_documentation(engi
         (
             "SELECT count() FROM numbers(9) SETTINGS max_rows_to_read = 3",
             "max_rows",
-            "raise the lim",
+            "raise max_rows_to_read",
         ),
         ("SELECT 1 SETTINGS no_such_setting = 3", "no_such_setting", "correct the name"),
         (

@@ -1,6 +1,7 @@
 """Every form of the Connection becomes the right URL; a wrong one is refused by its field."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import clickhouse_driver
@@ -28,7 +29,7 @@ def _connection(**fields: Any) -> Connection:
         (9000, "native", None),
         (9440, "native", ("secure", "true")),
         (8123, "http", None),
-        (8443, "http", ("protocol", "https")),
+        (8443, "http", ("secure", "true")),
     ],
 )
 def test_port_says_protocol_and_tls(
@@ -46,11 +47,16 @@ def test_port_says_protocol_and_tls(
     [
         ({}, "http", 8123),
         ({"extra": {"secure": True}}, "http", 8443),
-        ({"conn_type": "clickhouse"}, "native", 9000),
+        ({"conn_type": "clickhouse"}, "http", 8123),
+        ({"conn_type": "generic"}, "native", 9000),
         ({"conn_type": "generic", "extra": {"secure": "true"}}, "native", 9440),
         ({"extra": {"driver": "native"}}, "native", 9000),
         ({"port": 9000, "extra": {"driver": "http"}}, "http", 9000),
-        ({"conn_type": "clickhouse", "port": 19000}, "native", 19000),
+        ({"conn_type": "clickhouse", "port": 18123}, "http", 18123),
+        ({"conn_type": "generic", "port": 19000}, "native", 19000),
+        ({"host": "ch:9440"}, "native", 9440),
+        ({"host": "tcp://ch"}, "native", 9000),
+        ({"conn_type": "clickhouse", "host": "https://ch:443"}, "http", 443),
         ({"port": 18123}, "http", 18123),
         ({"host": "https://ch/"}, "http", 8443),
     ],
@@ -67,10 +73,67 @@ def test_empty_schema_and_login_mean_default() -> None:
     assert (url.database, url.username, url.password) == ("default", "default", "")
 
 
-def test_other_extras_go_to_the_driver_and_win_over_our_timeouts() -> None:
-    extra = {"verify": False, "timeout": 5, "driver": "http"}
-    url = clickhouse_url(_connection(extra=extra))
-    assert dict(url.query) == {"verify": "false", "timeout": "5"}
+@pytest.mark.parametrize("port", [9000, 8123])
+def test_extras_mean_the_same_with_each_protocol(port: int, tmp_path: Path) -> None:
+    authority = tmp_path / "authority.pem"
+    authority.touch()
+    extra = {
+        "verify": "no",
+        "ca_cert": str(authority),
+        "send_receive_timeout": 5,
+        "connect_timeout": "2.5",
+        "client_name": "regimes",
+        "compress": False,
+        "max_threads": 3,
+        "session_settings": {"max_execution_time": 77, "optimize_read_in_order": True},
+        "client_kwargs": {"deadline": 60},
+    }
+    assert dict(clickhouse_url(_connection(extra=extra, port=port)).query) == {
+        "verify": "false",
+        "ca_cert": str(authority),
+        "timeout": "5",
+        "connect_timeout": "2.5",
+        "client_name": "regimes",
+        "max_threads": "3",
+        "max_execution_time": "77",
+        "optimize_read_in_order": "1",
+        "deadline": "60",
+    }
+
+
+@pytest.mark.parametrize("secure", [True, "true", "yes", "Yes", "on", 1, "1", "T"])
+@pytest.mark.parametrize("port", [9000, 8123])
+def test_secure_that_means_yes_gives_tls(secure: Any, port: int) -> None:
+    assert (
+        clickhouse_url(_connection(extra={"secure": secure}, port=port)).query["secure"] == "true"
+    )
+
+
+def test_secure_in_a_uri_gives_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection.from_uri("http://me:pw@ch:8123/market?secure=True", "c")
+    assert clickhouse_url(connection).query["secure"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ({"host": "https://abc.clickhouse.cloud:8443"}, "http://me@abc.clickhouse.cloud:8443 tls"),
+        ({"host": "https://abc.clickhouse.cloud/"}, "http://me@abc.clickhouse.cloud:8443 tls"),
+        ({"host": "http://ann:p%40w@ch", "login": "", "password": ""}, "http://ann@ch:8123"),
+        ({"host": "http://me:pw@ch"}, "http://me@ch:8123"),
+        ({"host": "[::1]:9440"}, "native://me@::1:9440 tls"),
+        ({"host": "::1"}, "http://me@::1:8123"),
+        ({"host": "clickhouses://ch", "conn_type": "generic"}, "native://me@ch:9440 tls"),
+        ({"schema": "https"}, "http://me@ch:8443 tls"),
+        ({"schema": "http", "port": 8123}, "http://me@ch:8123"),
+    ],
+)
+def test_host_that_says_more_is_understood(fields: dict[str, Any], url: str) -> None:
+    found = clickhouse_url(_connection(**fields))
+    said = f"{found.get_driver_name()}://{found.username}@{found.host}:{found.port}"
+    assert said + " tls" * ("secure" in found.query) == url
+    assert found.password == ("p@w" if found.username == "ann" else "pw")
+    assert found.database == ("default" if "schema" in fields else "market")
 
 
 def test_chdb_names_its_folder() -> None:
@@ -102,11 +165,37 @@ def test_password_of_any_characters_reaches_the_driver(password: str, port: int)
         ({"extra": {"driver": "odbc"}}, "driver 'odbc'"),
         ({"conn_type": "chdb"}, "path"),
         ({"conn_type": "chdb", "extra": {"path": "relative"}}, "'relative'"),
+        ({"conn_type": "chdb", "extra": {"path": "/x", "secure": True}}, "extra secure means"),
+        ({"extra": {"secure": "maybe"}}, "extra secure is 'maybe', neither yes nor no"),
+        ({"extra": {"secure": 2}}, "extra secure is 2"),
+        ({"extra": {"verify": "perhaps"}}, "extra verify"),
+        ({"extra": {"compress": True}, "port": 9000}, "extra compress"),
+        ({"extra": {"alt_hosts": "a,b"}}, "extra alt_hosts is for the native protocol"),
+        ({"extra": {"max_threads": [1]}}, "extra max_threads"),
+        ({"extra": {"session_settings": "max_threads=3"}}, "extra session_settings"),
+        ({"extra": {"client_kwargs": {"query_limit": 3}}}, "client_kwargs: query_limit"),
+        ({"extra": {"ca_cert": "/no/such/file"}}, "extra ca_cert: there is no file /no/such/file"),
+        ({"extra": {"timeout": "soon"}}, "extra timeout is 'soon'"),
+        ({"extra": {"connect_timeout": 0}}, "extra connect_timeout is 0"),
+        ({"port": 99999}, "port 99999"),
+        ({"host": "ch:8123", "port": 9000}, "host and field port"),
+        ({"host": "http://ann:secret@ch"}, "host and field login"),
+        ({"host": "https://ch/path"}, "no name or address"),
+        ({"host": "ftp://ch"}, "scheme 'ftp'"),
+        ({"host": "https://ch", "extra": {"secure": False}}, "scheme says TLS"),
+        ({"host": "http://ch:8443"}, "says no TLS, and port 8443 TLS"),
+        ({"host": "https://ch", "schema": "http"}, "two schemes"),
     ],
 )
 def test_wrong_connection_is_refused_naming_the_field(fields: dict[str, Any], named: str) -> None:
-    with pytest.raises(ConnectionProblem, match=named):
+    with pytest.raises(ConnectionProblem, match=named) as caught:
         clickhouse_url(_connection(**fields))
+    assert "secret" not in str(caught.value)
+
+
+def test_several_hosts_of_the_native_protocol_may_be_a_list() -> None:
+    extra = {"alt_hosts": ["b:9000", "c"]}
+    assert clickhouse_url(_connection(port=9000, extra=extra)).query["alt_hosts"] == "b:9000,c"
 
 
 def test_extra_that_is_no_object_is_refused() -> None:
