@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 _INCHES: Final = (10, 6)
 _DOTS_PER_INCH: Final = 100
 _QUIET: Final = "#59616e"
+_LONGEST: Final = 40
 _GOOD: Final = "#2b6cb0"
 _BAD: Final = "#ba2e2c"
 
 
-def class_balance_png(classes: Sequence[ClassCount], verdict: str) -> bytes:
+def class_balance_png(classes: Sequence[ClassCount], verdict: str, missing: int = 0) -> bytes:
     """Draws how many labels each regime has and how many are missing, 1000 by 600 pixels.
 
     The same counts give the same bytes with the same version of matplotlib.
@@ -24,6 +25,7 @@ def class_balance_png(classes: Sequence[ClassCount], verdict: str) -> bytes:
     Args:
         classes: every regime's count.
         verdict: of the data gate, in a few words.
+        missing: labels that are missing in all.
     """
     # Half a second and 40 MB that only a task that draws should pay for.
     from matplotlib import style  # noqa: PLC0415
@@ -35,15 +37,15 @@ def class_balance_png(classes: Sequence[ClassCount], verdict: str) -> bytes:
         figure = Figure(figsize=_INCHES, dpi=_DOTS_PER_INCH, facecolor="white")
         FigureCanvasAgg(figure)
         figure.subplots_adjust(left=0.17, right=0.95, top=0.82, bottom=0.04)
-        _title(figure, classes, verdict)
+        _title(figure, classes, verdict, missing)
         _draw(figure.add_subplot(), classes)
         picture = io.BytesIO()
         figure.savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()
 
 
-def _title(figure: Any, classes: Sequence[ClassCount], verdict: str) -> None:
-    samples, missing = sum(c.samples for c in classes), sum(c.missing for c in classes)
+def _title(figure: Any, classes: Sequence[ClassCount], verdict: str, missing: int) -> None:
+    samples = sum(c.samples for c in classes)
     lacking = f", {missing:,} more needed" if missing else ""
     figure.text(0.03, 0.92, _plain(verdict), size=23, weight="bold", color=_BAD)
     line = f"{samples:,} labelled samples by regime{lacking}"
@@ -80,4 +82,5 @@ def _draw(axes: "Axes", classes: Sequence[ClassCount]) -> None:
 
 def _plain(text: str) -> str:
     # matplotlib reads $...$ as a formula.
-    return text.replace("$", r"\$")
+    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return cut.replace("$", r"\$")

@@ -13,7 +13,7 @@ from expectations.bins import Bins, as_plain, count_bins, count_labels
 from expectations.mixed_columns import ExpectColumnsInPlace
 from expectations.psi import WARN_AT
 from expectations.reference import FeatureProfile, Reference
-from expectations.severity import critical, warning
+from expectations.severity import CORRECT_SOURCE, critical, warning
 from expectations.shifts import ExpectFeaturesAsTrained, ExpectLabelsAsTrained, ExpectNothing
 from expectations.sizes import rules_of_sizes
 from expectations.sql_metrics import words_of
@@ -86,6 +86,7 @@ def _rules_of_shifts(
             "columns in their places",
             "no two features that look like each other in production's training data",
             "No market does that: values were written into each other's columns.",
+            CORRECT_SOURCE,
         ),
     )
 
@@ -101,6 +102,7 @@ def _rules_of_sources(
             "features still vary",
             "none is constant that varied in production's training data",
             "Its source has stopped: no market stands still.",
+            CORRECT_SOURCE,
         ),
     )
     yield ExpectNoneNamed(
@@ -110,6 +112,7 @@ def _rules_of_sources(
             "features still have fractions",
             "none is of whole numbers only that had fractions in production's training data",
             "It holds another quantity, such as a count, or is rounded now.",
+            CORRECT_SOURCE,
         ),
     )
 

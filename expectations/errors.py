@@ -18,7 +18,7 @@ class DataRejected(Exception):
             f"{r.rule}: expected {r.expected}, observed {r.observed}"
             for r in self.report.failed_rules
         )
-        return "\n".join(("Insufficient data quality", *rules))
+        return "\n".join(("Insufficient data quality", *rules, *self.report.remedies))
 
 
 class GateNotRun(Exception):

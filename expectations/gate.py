@@ -89,6 +89,7 @@ def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
         table=frozen.name,
         page=str(page.path) if page.path else None,
         page_problem=page.problem,
+        total=ClassCount(**record.total) if record.total else None,
     )
 
 

@@ -22,6 +22,7 @@ class GateReport:
         samples: labelled samples.
         rules: every rule's result, in the order of the suite.
         classes: every regime's count.
+        total: the same of all regimes together; None if they were not counted.
         thresholds: the bounds that were used.
         table: the table that was checked.
         page: path of the run's Data Docs page, None if it could not be made.
@@ -36,6 +37,7 @@ class GateReport:
     table: str
     page: str | None
     page_problem: str = ""
+    total: ClassCount | None = None
 
     @property
     def passed(self) -> bool:
@@ -46,6 +48,11 @@ class GateReport:
     def failed_rules(self) -> tuple[RuleRecord, ...]:
         """The critical rules that did not hold."""
         return tuple(rule for rule in self.rules if rule.outcome == "failed")
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """What a person can do about the rules that failed, each once, in their order."""
+        return tuple(dict.fromkeys(rule.remedy for rule in self.failed_rules))
 
     @property
     def warnings(self) -> tuple[RuleRecord, ...]:
@@ -72,7 +79,7 @@ class GateReport:
         failing = (*self.failed_rules, *self.warnings)
         classes = [
             (c.regime, f"{c.samples:,}", f"{c.share:.1%}", f"{c.missing:,}", c.verdict)
-            for c in self.classes
+            for c in (*self.classes, *([self.total] if self.total else []))
         ]
         to_look_at = [f"{r.rule}:\n{_lines(r.rows)}" for r in failing if r.rows]
         return "\n\n".join(

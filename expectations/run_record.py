@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -28,6 +28,7 @@ class RuleRecord:
         outcome: "failed" blocks, "warned" is only reported, "not run" says nothing about the data.
         rows: some of the rows to look at, by column name.
         problem: why it could not run, empty if it could.
+        remedy: what a person can do where it does not hold, empty for a warning.
     """
 
     rule: str
@@ -37,6 +38,7 @@ class RuleRecord:
     outcome: Outcome
     rows: Sequence[Mapping[str, Any]]
     problem: str
+    remedy: str = ""
 
     @property
     def passed(self) -> bool:
@@ -63,6 +65,7 @@ class RunRecord:
         table: the judged table, without its database.
         rules: every rule, in the order of the suite.
         classes: every regime's count, as `class_balance.ClassCount` has it; empty if not counted.
+        total: the same of all regimes together; empty if not counted.
     """
 
     run_id: str
@@ -71,6 +74,7 @@ class RunRecord:
     table: str
     rules: Sequence[RuleRecord]
     classes: Sequence[Mapping[str, Any]]
+    total: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, outcome: Outcome) -> list[RuleRecord]:
         """The rules with an outcome."""
@@ -111,8 +115,8 @@ class RunRecord:
 
     @property
     def missing(self) -> int:
-        """Further labels that would lift every regime that occurs to its bounds."""
-        return sum(int(count["missing"]) for count in self.classes)
+        """Further labels that would lift all samples and every regime to their bounds."""
+        return int(self.total.get("missing", 0))
 
     @property
     def problems(self) -> dict[str, list[RuleRecord]]:
@@ -138,6 +142,7 @@ def read_record(result: Mapping[str, Any]) -> RunRecord:
         table=str(result["meta"]["active_batch_definition"]["data_asset_name"]),
         rules=tuple(map(_rule, sorted(result["results"], key=_number))),
         classes=next((found["classes"] for found in details if "classes" in found), ()),
+        total=next((found["all"] for found in details if "all" in found), {}),
     )
 
 
@@ -158,6 +163,7 @@ def _rule(result: Mapping[str, Any]) -> RuleRecord:
         outcome=_outcome(result, problem),
         rows=_details(result).get("rows", ()),
         problem=problem,
+        remedy=str(words.get("remedy", "")),
     )
 
 

@@ -1,29 +1,34 @@
 """How much weight a rule has, and its words: the arguments every expectation of the suite takes."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+LABEL_MORE: Final = "Please label more data and retry."
+CORRECT_SOURCE: Final = (
+    "Please correct what writes these features into regime_features, then clear check_data."
+)
+_CORRECT: Final = "Please correct these rows in regime_features, then clear check_data."
 
 
-def critical(rule: str, expected: str, why: str) -> dict[str, Any]:
+def critical(rule: str, expected: str, why: str, remedy: str = _CORRECT) -> dict[str, Any]:
     """Words of a rule that blocks: without it no model may be trained.
 
     Args:
         rule: short name.
         expected: what it expects.
         why: why it matters, in one sentence.
+        remedy: what a person can do where it does not hold, in one sentence.
     """
-    return _words(rule, expected, why, "critical")
+    return _words("critical", rule=rule, expected=expected, why=why, remedy=remedy)
 
 
 def warning(rule: str, expected: str, why: str) -> dict[str, Any]:
     """Words of a rule that is only reported: a market may do that, and a person should look."""
-    return _words(rule, expected, why, "warning")
+    return _words("warning", rule=rule, expected=expected, why=why)
 
 
-def _words(
-    rule: str, expected: str, why: str, severity: Literal["critical", "warning"]
-) -> dict[str, Any]:
+def _words(severity: Literal["critical", "warning"], **words: str) -> dict[str, Any]:
     return {
-        "description": f"{rule}: {expected}",
+        "description": f"{words['rule']}: {words['expected']}",
         "severity": severity,
-        "meta": {"rule": rule, "expected": expected, "why": why},
+        "meta": words,
     }

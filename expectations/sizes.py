@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from great_expectations import expectations as gxe
 
 from expectations.reference import FeatureProfile
-from expectations.severity import critical, warning
+from expectations.severity import CORRECT_SOURCE, critical, warning
 from expectations.sql_metrics import AGGREGATE, quote, words_of
 from expectations.sql_rules import AggregateExpectation, judged
 
@@ -66,6 +66,7 @@ def rules_of_sizes(known: Mapping[str, FeatureProfile]) -> Iterator[gxe.Expectat
             "size of features",
             f"the median of |x| {expected}",
             "No market does that: a unit has changed, or a column holds another quantity.",
+            CORRECT_SOURCE,
         ),
     )
     yield ExpectSizes(

@@ -16,6 +16,8 @@ from great_expectations.expectations.metrics.metric_provider import metric_parti
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 from sqlalchemy import RowMapping
 
+from expectations.shown import shown
+
 AGGREGATE: Final = "table.sql_aggregate"
 ROWS: Final = "table.sql_rows"
 
@@ -61,7 +63,7 @@ def rows_of(engine: SqlAlchemyExecutionEngine, query: str) -> list[dict[str, Any
     """Runs a query on the judged table, for which `{table}` stands in it.
 
     Returns:
-        The rows as plain values by column name; what is no number or text becomes text.
+        The rows as plain values by column name; what is no number becomes text to be shown.
     """
     table = engine.get_domain_records(domain_kwargs={})
     name = table.compile(engine.engine, compile_kwargs={"literal_binds": True})
@@ -84,6 +86,6 @@ def _plain(row: RowMapping) -> dict[str, Any]:
     # NaN and infinity are no JSON.
     numbers = {name for name, value in row.items() if isinstance(value, int | float)}
     return {
-        name: value if name in numbers and math.isfinite(value) else str(value)
+        name: value if name in numbers and math.isfinite(value) else shown(str(value))
         for name, value in row.items()
     }

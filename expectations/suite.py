@@ -7,18 +7,18 @@ deserves a look, is a warning.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import great_expectations as gx
 from great_expectations import expectations as gxe
 
 from expectations import sql_rules as own
-from expectations.class_balance import ExpectClassBalance
+from expectations.class_balance import Bounds, ExpectClassBalance, counting
 from expectations.drift import rules_of_drift
 from expectations.label_trouble import rules_of_label_trouble
 from expectations.labels_over_time import ExpectLabelsOverTime, labelled_days
 from expectations.reference import Reference
-from expectations.severity import critical, warning
+from expectations.severity import LABEL_MORE, critical, warning
 from expectations.sql_metrics import quote, words_of
 from expectations.thresholds import Thresholds
 
@@ -94,6 +94,7 @@ def _enough_samples(t: Thresholds) -> gxe.Expectation:
             "labelled samples",
             f"at least {t.min_samples}",
             "Fewer samples neither train nor judge a model.",
+            LABEL_MORE,
         ),
     )
 
@@ -103,8 +104,9 @@ def _known_types(contract: Contract) -> gxe.Expectation:
         types=dict(contract.types),
         **critical(
             TYPES_RULE,
-            "those of clickhouse/schema.sql",
+            "those of clickhouse/schema.sql, or what converts to them without loss",
             "A value of another type is read as another number, or not at all.",
+            "Please give these columns the types of clickhouse/schema.sql, then clear check_data.",
         ),
     )
 
@@ -113,33 +115,45 @@ def _rules_of_labels(
     regimes: Sequence[str], t: Thresholds, extent: tuple[int, ...]
 ) -> Iterator[gxe.Expectation]:
     yield _enough_samples(t)
-    yield gxe.ExpectColumnUniqueValueCountToBeBetween(
-        column=LABEL,
-        min_value=t.min_classes,
+    known = ", ".join(quote(regime) for regime in regimes)
+    yield own.ExpectAtLeast(
+        aggregate=f"uniqExactIf({LABEL}, {LABEL} IN ({known}))",
+        minimum=t.min_classes,
         **critical(
             "different regimes",
             f"at least {t.min_classes}",
             "A model can only tell regimes apart that it has seen.",
+            LABEL_MORE,
         ),
     )
+    bounds = Bounds(
+        t.min_samples_per_class,
+        t.min_class_share,
+        t.max_class_share,
+        t.min_samples,
+        t.min_classes,
+    )
     yield ExpectClassBalance(
-        column=LABEL,
+        query=counting(LABEL, regimes),
         classes=list(regimes),
-        min_samples=t.min_samples_per_class,
-        min_share=t.min_class_share,
-        max_share=t.max_class_share,
+        bounds=asdict(bounds),
         **critical(
             "class balance",
             f"each regime that occurs at least {t.min_samples_per_class} samples and "
-            f"{t.min_class_share:.1%} to {t.max_class_share:.1%} of all",
+            f"{t.min_class_share:.1%} (of at most 5,000 labels) to {t.max_class_share:.1%} of all",
             "A regime with a handful of samples is not learned; one that is nearly all hides that.",
+            LABEL_MORE,
         ),
     )
-    known = ", ".join(quote(regime) for regime in regimes)
     yield own.no_rows_where(
         f"{LABEL} NOT IN ({known})",
         [LABEL],
-        **critical("known labels", ", ".join(regimes), "The application knows only these regimes."),
+        **critical(
+            "known labels",
+            ", ".join(regimes),
+            "The application knows only these regimes.",
+            "Please correct these labels in regime_features, then clear check_data.",
+        ),
     )
     yield ExpectLabelsOverTime(
         aggregate=labelled_days(LABEL, regimes),
@@ -173,14 +187,18 @@ def _rules_of_rows(contract: Contract, t: Thresholds) -> Iterator[gxe.Expectatio
             "each sample once",
             "one row for a symbol and time",
             "A repeated sample counts more than others and may carry two labels.",
+            "Please leave one row of each symbol and second in regime_features, then clear "
+            "check_data.",
         ),
     )
     yield own.no_rows_where(
-        "timestamp > now() + INTERVAL 1 HOUR OR timestamp < toDate('2009-01-03')",
+        # What lies before 1970 was put at its beginning by the freeze.
+        "timestamp > now() + INTERVAL 1 HOUR OR timestamp < toDate('1971-01-01')",
         **critical(
             "timestamps",
-            "none in the future or before 2009, when Bitcoin began",
+            "none in the future, and none in 1970, where a clock begins that was not set",
             "Training and holdout are cut by time: a wrong clock puts the wrong rows in both.",
+            "Please correct these times in regime_features, then clear check_data.",
         ),
     )
     if t.max_label_age_days is not None:
@@ -191,6 +209,7 @@ def _rules_of_rows(contract: Contract, t: Thresholds) -> Iterator[gxe.Expectatio
                 "age of the newest label",
                 f"at most {t.max_label_age_days:g} days",
                 "MAX_LABEL_AGE_DAYS asks for a model of today's market.",
+                "Please label newer rows and retry.",
             ),
         )
 
@@ -213,8 +232,12 @@ def _rules_of_features(contract: Contract) -> Iterator[gxe.Expectation]:
         )
     for feature, (low, high) in contract.ranges.items():
         words = f"{low:g} to {high:g}" if math.isfinite(high) else f"at least {low:g}"
+        possible = f"{feature} BETWEEN {low:g} AND {high:g}"
+        if contract.types.get(feature) == "UInt8":
+            words = f"a whole number from {words}"
+            possible += f" AND {feature} = floor({feature})"
         yield own.no_rows_where(
-            f"{_finite(feature)} AND NOT {feature} BETWEEN {low:g} AND {high:g}",
+            f"{_finite(feature)} AND NOT ({possible})",
             [feature],
             **critical(f"possible {feature}", words, outside),
         )

@@ -15,8 +15,10 @@ def training_details(facts: TrainingFacts) -> tuple[str, ...]:
     """What must not be missed, the comparison with production, and the labels by regime."""
     compared = _compared(facts.comparison) if facts.comparison else ()
     labels = ", ".join(f"{_value(one.regime)} {_counted(one)}" for one in facts.regimes)
+    parts = f"Trained on {facts.trained} of the samples, judged on the newest {facts.judged}."
     return (
         *bullets(facts.notes, mark="⚠️"),
+        *((parts,) if facts.trained is not None else ()),
         *compared,
         *((one_line(f"Labels per regime: {labels}"),) if labels else ()),
     )
@@ -29,7 +31,10 @@ def rejected_details(facts: RejectedData) -> tuple[str, ...]:
         for rule in facts.failed
         for row in rule.rows[:_MOST_ROWS]
     ]
-    regimes = bullets(f"{_value(one.regime)}: {_counted(one)}" for one in facts.regimes)
+    listed = [f"{_value(one.regime)}: {_counted(one)}" for one in facts.regimes]
+    if facts.missing > sum(one.missing for one in facts.regimes):
+        listed.append(f"all: {_counted(RegimeCount('all', facts.samples, facts.missing))}")
+    regimes = bullets(listed)
     return (
         *_headed("Failed expectations:", bullets(map(_rule, facts.failed))),
         *_headed("Labels per regime:", regimes),

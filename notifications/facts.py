@@ -46,12 +46,14 @@ class TrainingFacts:
 
     Attributes:
         test_accuracy: Accuracy on the holdout, 0 to 1.
-        samples: Number named as `Training Samples`.
+        samples: Labelled samples, named as `Training Samples`.
         completed: When the run was done; without a time zone it is read as UTC.
         reasons: Why the model was or was not deployed, one sentence each.
         comparison: None if no production model was scored.
         notes: What a reader must not miss, such as a production model that could not be scored.
         regimes: Labels by regime.
+        trained: How many of the samples trained the model; None if that is not known.
+        judged: How many of them it was judged on.
     """
 
     test_accuracy: float
@@ -61,6 +63,8 @@ class TrainingFacts:
     comparison: Comparison | None = None
     notes: tuple[str, ...] = ()
     regimes: tuple[RegimeCount, ...] = ()
+    trained: int | None = None
+    judged: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,25 @@ class FailedRule:
 
 @dataclass(frozen=True)
 class RejectedData:
-    """Why the data gate said no. `needed` is the fewest samples allowed."""
+    """Why the data gate said no.
+
+    Attributes:
+        samples: Labelled samples.
+        needed: The fewest allowed.
+        failed: Rules that do not hold.
+        regimes: Labels by regime.
+        task_id: The gate's task.
+        remedies: What to do, one sentence each, in the order of the rules.
+        missing: Further labels needed in all.
+    """
 
     samples: int
     needed: int
     failed: tuple[FailedRule, ...] = ()
     regimes: tuple[RegimeCount, ...] = ()
     task_id: str = "check_data"
+    remedies: tuple[str, ...] = ("Please label more data and retry.",)
+    missing: int = 0
 
 
 @dataclass(frozen=True)

@@ -86,13 +86,13 @@ def rolled_back(facts: RollbackFacts, links: Links | None = None) -> Message:
 def data_rejected(
     facts: RejectedData, links: Links | None = None, pictures: Sequence[Picture] = ()
 ) -> Message:
-    """Tells which rules the labelled data breaks and what must be labelled."""
+    """Tells which rules the labelled data breaks and what must be labelled or corrected."""
     lead = (
         f"Task: {one_line(facts.task_id)}",
         "Error: Insufficient data quality",
         f"Samples: {facts.samples} (need {facts.needed}+)",
         "",
-        "Please label more data and retry.",
+        *facts.remedies,
     )
     title, details = FAILED_TITLE.format(work="Training"), rejected_details(facts)
     return Message("data_rejected", title, lead, details, _known(links), tuple(pictures))

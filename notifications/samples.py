@@ -63,6 +63,8 @@ def _better() -> TrainingFacts:
     return TrainingFacts(
         test_accuracy=106 / 135,
         samples=450,
+        trained=304,
+        judged=135,
         completed=_COMPLETED,
         reasons=(
             "accuracy 78.5% reaches the floor of 65.0% (MIN_ACCURACY)",
@@ -80,6 +82,8 @@ def _worse() -> TrainingFacts:
     return TrainingFacts(
         test_accuracy=96 / 135,
         samples=450,
+        trained=304,
+        judged=135,
         completed=_COMPLETED,
         reasons=("accuracy 71.1% is not better than production's 72.6% on the same 135 rows",),
         comparison=Comparison(96 / 135, 98 / 135, 135, Significance(7, 9, 0.804, (-0.082, 0.049))),
@@ -115,6 +119,11 @@ def _rejected() -> RejectedData:
             RegimeCount("range", 30),
             RegimeCount("breakout", 4, missing=6),
         ),
+        remedies=(
+            "Please label more data and retry.",
+            "Please correct these rows in regime_features, then clear check_data.",
+        ),
+        missing=50,
     )
 
 

@@ -53,6 +53,8 @@ def _rejection(task_id: str, report: "GateReport", links: Mapping[str, str]) -> 
         ),
         regimes=tuple(RegimeCount(c.regime, c.samples, c.missing) for c in report.classes),
         task_id=task_id,
+        remedies=report.remedies,
+        missing=report.total.missing if report.total else 0,
     )
     return data_rejected(facts, links, _pictures(report))
 
@@ -70,7 +72,9 @@ def _pictures(report: "GateReport") -> "tuple[Picture, ...]":
     try:
         from expectations.balance_picture import class_balance_png
 
-        return (Picture("class_balance.png", class_balance_png(report.classes, report.verdict)),)
+        missing = report.total.missing if report.total else 0
+        picture = class_balance_png(report.classes, report.verdict, missing)
+        return (Picture("class_balance.png", picture),)
     except Exception:
         # A picture is never a reason to lose the message.
         log.exception("The picture of the class balance could not be drawn")

@@ -64,7 +64,7 @@ def _facts(
     warnings = (f"{rule['rule']}: {rule['observed']}" for rule in report["warnings"])
     return TrainingFacts(
         test_accuracy=trained["test_accuracy"],
-        samples=trained["train_samples"],
+        samples=trained["total_samples"],
         completed=datetime.now(UTC),
         reasons=verdict.reasons,
         comparison=_comparison(pairs, metrics.get("comparison") or {}) if pairs else None,
@@ -73,6 +73,8 @@ def _facts(
             RegimeCount(count["regime"], count["samples"], count["missing"])
             for count in report["classes"]
         ),
+        trained=trained["train_samples"],
+        judged=verdict.evidence.holdout_samples,
     )
 
 

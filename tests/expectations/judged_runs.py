@@ -11,7 +11,7 @@ import great_expectations as gx
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.expectations.expectation import BatchExpectation
 
-from expectations.class_balance import count_classes
+from expectations.class_balance import Bounds, count_all, count_classes
 from expectations.docs import DocsPage, open_context, publish
 from expectations.severity import critical, warning
 from ml.contract import REGIMES
@@ -52,14 +52,18 @@ def advice(name: str, expected: str = "as it should be", **answer: Any) -> Expec
 
 def balance(counts: Mapping[str, int], regimes: Sequence[str] = REGIMES) -> ExpectGiven:
     """The class balance of given counts."""
-    classes = count_classes(counts, regimes, min_samples=10, min_share=0.01, max_share=0.7)
+    bounds = Bounds(10, 0.01, 0.7)
+    classes = count_classes(counts, regimes, bounds)
     bad = [f"{c.regime} {c.samples} ({c.share:.1%}): {c.problem}" for c in classes if c.problem]
     return rule(
         "class balance",
         "each regime that occurs at least 10 samples and 1.0% to 70.0% of all",
         holds=not bad,
         observed="; ".join(bad) or "7 regimes within bounds",
-        details={"classes": [asdict(count) for count in classes]},
+        details={
+            "classes": [asdict(count) for count in classes],
+            "all": asdict(count_all(classes, bounds)),
+        },
     )
 
 

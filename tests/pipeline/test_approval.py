@@ -17,7 +17,7 @@ BETTER = decide(
 BETTER_NUMBERS = "accuracy 78.75% is better than production's 75.00% on the same 800 rows"
 FIRST = decide(Evidence(812, 637, 250), PromotionThresholds())
 ADMIN = {"id": "1", "name": "admin"}
-TRAINED = {"test_accuracy": 0.7845, "train_samples": 3000}
+TRAINED = {"test_accuracy": 0.7845, "total_samples": 4000, "train_samples": 3000}
 
 
 class _Run:

@@ -6,10 +6,11 @@ import struct
 import pytest
 
 from clickhouse.errors import ClickHouseUnavailable
-from expectations.class_balance import count_classes
+from expectations.class_balance import Bounds, count_all, count_classes
 from expectations.errors import DataRejected
 from expectations.report import GateReport
 from expectations.run_record import RuleRecord
+from expectations.severity import LABEL_MORE
 from expectations.thresholds import Thresholds
 from ml.contract import REGIMES
 from ml.errors import ModelBroken
@@ -23,14 +24,18 @@ PAGE = "/srv/docs/validations/regimes/manual__2026-11-22T02:00:00+00:00/20261122
 def _rejected(page: str | None = PAGE) -> DataRejected:
     row = {"timestamp": "2026-11-20 07:00:00", "adx": -3.2, "symbol": "BTC"}
     rules = (
-        RuleRecord("labelled samples", "at least 300", "", "219", "failed", (), ""),
-        RuleRecord("adx", "0 to 100", "", "1 row", "failed", (row,) * 5, ""),
+        RuleRecord("labelled samples", "at least 300", "", "219", "failed", (), "", LABEL_MORE),
+        RuleRecord("adx", "0 to 100", "", "1 row", "failed", (row,) * 5, "", "Please correct adx."),
         RuleRecord("features vary", "yes", "", "no", "warned", (row,), ""),
     )
     counts = {"trend_up": 185, "range": 30, "breakout": 4}
-    classes = count_classes(counts, REGIMES, min_samples=10, min_share=0.01, max_share=0.7)
+    bounds = Bounds(10, 0.01, 0.7, 300, 3)
+    classes = count_classes(counts, REGIMES, bounds)
+    total = count_all(classes, bounds)
     return DataRejected(
-        GateReport("Rejected: 2 of 3 rules", 219, rules, classes, Thresholds(), "d.t", page)
+        GateReport(
+            "Rejected: 2 of 3 rules", 219, rules, classes, Thresholds(), "d.t", page, total=total
+        )
     )
 
 
@@ -39,10 +44,11 @@ def test_rejected_data_is_told_with_rules_rows_labels_picture_and_links() -> Non
     assert message.text.startswith(
         "❌ Regime Detection Model Training Failed\n\nTask: check_data\n"
         "Error: Insufficient data quality\nSamples: 219 (need 300+)\n\n"
-        "Please label more data and retry.\n\nFailed expectations:\n"
+        "Please label more data and retry.\nPlease correct adx.\n\nFailed expectations:\n"
         "• labelled samples: expected at least 300, observed 219\n• adx: expected 0 to 100"
     )
     assert "• breakout: 4 (6 more needed)\n" in message.text
+    assert "• all: 219 (81 more needed)\n" in message.text
     row = "• adx: symbol BTC, timestamp 2026-11-20 07:00:00, adx -3.2"
     assert message.details.count(row) == 3
     assert dict(message.links) == LINKS

@@ -25,7 +25,7 @@ REPORT = {
     ],
     "page": "/srv/docs/validations/regimes/run/time/page.html",
 }
-TRAINED = {"test_accuracy": 637 / 812, "train_samples": 3248}
+TRAINED = {"test_accuracy": 637 / 812, "total_samples": 4200, "train_samples": 3248}
 LINKS = {
     "Log": "https://af.example/runs/r/tasks/notify_success",
     "Data Docs": "https://docs.example",
@@ -58,8 +58,10 @@ def test_deployed_tells_significance_labels_picture_and_links(
     outcome.notify_success(settings, RUN, REPORT, TRAINED, _decision(), LINKS)
     (message,) = told
     assert message.kind == "deployed"
-    assert message.details[:5] == (
+    assert "📈 Training Samples: 4200" in message.text
+    assert message.details[:6] == (
         "⚠️ gaps: 13 days",
+        "Trained on 3248 of the samples, judged on the newest 812.",
         "Compared on the same 812 rows: candidate 78.45%, production 75.25%.",
         "Difference: +3.2 points (95% interval +0.8 to +5.5).",
         (
