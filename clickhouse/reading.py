@@ -16,7 +16,7 @@ from clickhouse.chdb import ChdbAdapter
 from clickhouse.dialects import deadline_of, within
 from clickhouse.engine import in_one_shape
 from clickhouse.quoting import quote, quoted
-from clickhouse.snapshot import Snapshot
+from clickhouse.snapshot import Snapshot, of_a_snapshot
 from clickhouse.thinning import Thinning, thinned
 
 _AT_ONCE = 16 * 1024 * 1024
@@ -36,6 +36,7 @@ class SampleColumns(TypedDict):
     symbols: NDArray[np.object_]
 
 
+@of_a_snapshot()
 def read_samples(  # noqa: PLR0913
     engine: Engine,
     snapshot: Snapshot,

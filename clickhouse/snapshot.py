@@ -6,7 +6,8 @@ What is frozen here is what the gate validates and what training reads; the sour
 import hashlib
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from clickhouse.conversion import Role, converted
-from clickhouse.errors import SnapshotChanged
+from clickhouse.engine import error_code
+from clickhouse.errors import ClickHouseRefused, SnapshotChanged
 from clickhouse.quoting import quoted
 from clickhouse.source import KEY, Source, look_at
 
@@ -22,6 +24,13 @@ SOURCE_TABLE = "regime_features"
 _PREFIX = "regime_snapshot_"
 _UNFINISHED = "_tmp_replace_"
 """What ClickHouse calls a table that CREATE OR REPLACE still fills; a killed server leaves it."""
+
+
+_GONE = {60, 81}
+_FREEZE_AGAIN = (
+    "clear the run from check_data on, which freezes its rows again: only the newest ten snapshots "
+    "are kept"
+)
 
 
 @dataclass(frozen=True)
@@ -134,6 +143,18 @@ def extent_of(engine: Engine, source: str = SOURCE_TABLE) -> tuple[int, ...]:
     return tuple(map(int, extent)) if rows else ()
 
 
+@contextmanager
+def of_a_snapshot() -> Iterator[None]:
+    """Says of a frozen table that is gone what brings it back."""
+    try:
+        yield
+    except ClickHouseRefused as error:
+        if error_code(error.answer) not in _GONE:
+            raise
+        raise ClickHouseRefused(error.server, error.answer, _FREEZE_AGAIN) from error
+
+
+@of_a_snapshot()
 def find_snapshot(engine: Engine, name: str) -> Snapshot:
     """Finds what a past run has frozen, to train on it again.
 
@@ -151,11 +172,13 @@ def find_snapshot(engine: Engine, name: str) -> Snapshot:
     return Snapshot(database, table, rows, fingerprint)
 
 
+@of_a_snapshot()
 def verify(engine: Engine, snapshot: Snapshot) -> None:
     """Checks that the frozen table still holds what was frozen.
 
     Raises:
         SnapshotChanged: if it does not.
+        ClickHouseRefused: if it is gone.
     """
     with engine.connect() as connection:
         rows, fingerprint = _content(connection, snapshot.database, snapshot.table)

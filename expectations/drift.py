@@ -14,7 +14,7 @@ from expectations.mixed_columns import ExpectColumnsInPlace
 from expectations.psi import WARN_AT
 from expectations.reference import FeatureProfile, Reference
 from expectations.severity import CORRECT_SOURCE, critical, warning
-from expectations.shifts import ExpectFeaturesAsTrained, ExpectLabelsAsTrained, ExpectNothing
+from expectations.shifts import ExpectComparable, ExpectFeaturesAsTrained, ExpectLabelsAsTrained
 from expectations.sizes import rules_of_sizes
 from expectations.sql_metrics import words_of
 from expectations.sql_rules import ExpectNoneNamed
@@ -27,7 +27,7 @@ _NO_PROFILE = "production's metrics hold no profile of its training data"
 def rules_of_drift(
     reference: Reference | None, features: Sequence[str], regimes: Sequence[str]
 ) -> Iterator[gxe.Expectation]:
-    """Lists the rules; a single one that holds and says why if there is nothing to compare with.
+    """Lists the rules; a single one that says why if there is nothing to compare with.
 
     Args:
         reference: production's training rows; None if there is no production model.
@@ -36,15 +36,20 @@ def rules_of_drift(
     """
     profiles = reference.features if reference else {}
     known = {name: profiles[name] for name in features if name in profiles}
+    unknown = [name for name in features if name not in profiles] if known else []
+    problem = f"nothing is known there of {', '.join(unknown)}" if unknown else ""
+    if reference and not known:
+        problem = f"cannot be compared with it: {reference.problem or _NO_PROFILE}"
+    yield ExpectComparable(
+        problem=problem,
+        observed="all features" if reference else f"nothing to compare with: {_NO_MODEL}",
+        **warning(
+            "compared with production",
+            "every feature is, with production's training data",
+            "What a model was not trained on, it does not know.",
+        ),
+    )
     if reference is None or not known:
-        yield ExpectNothing(
-            because=_NO_MODEL if reference is None else _NO_PROFILE,
-            **warning(
-                "compared with production",
-                "features and labels as in production's training data",
-                "What a model was not trained on, it does not know.",
-            ),
-        )
         return
     yield from _rules_of_shifts(reference, known, regimes)
     yield from rules_of_sizes(known)

@@ -16,7 +16,7 @@ from expectations.docs import DocsPage, open_context, publish
 from expectations.errors import GateNotRun
 from expectations.reference import Reference
 from expectations.report import GateReport
-from expectations.run_record import RuleRecord, RunRecord, read_record
+from expectations.run_record import RuleRecord, RunRecord, folder_of_run, read_record
 from expectations.suite import TYPES_RULE, Contract, build_suite, build_suite_of_types
 from expectations.thresholds import Thresholds
 
@@ -125,7 +125,7 @@ def _validate(
                 result_format="BASIC",
             )
         )
-        run = checkpoint.run(run_id=RunIdentifier(frozen.run_id, frozen.run_started))
+        run = checkpoint.run(run_id=RunIdentifier(folder_of_run(frozen.run_id), frozen.run_started))
     finally:
         # Great Expectations opens two engines of its own and closes neither.
         source.get_engine().dispose()

@@ -42,11 +42,13 @@ class Reference:
         symbol_days: pairs of a symbol and a day that have a row.
         regimes: rows by label.
         features: profiles by name.
+        problem: why nothing is known, for people; empty if something is.
     """
 
     symbol_days: int = 0
     regimes: Mapping[str, int] = field(default_factory=dict)
     features: Mapping[str, FeatureProfile] = field(default_factory=dict)
+    problem: str = ""
 
     @classmethod
     def from_dict(cls, profile: object) -> "Reference":

@@ -127,6 +127,15 @@ class RunRecord:
         return found
 
 
+def folder_of_run(run_id: str) -> str:
+    """The name of a run's folder: its id, unless that leads to another folder.
+
+    >>> folder_of_run("manual__2026-11-22T02:00:00+00:00"), folder_of_run("..")
+    ('manual__2026-11-22T02:00:00+00:00', 'run ..')
+    """
+    return f"run {run_id}" if set(run_id) <= {"."} else run_id.replace("/", " ")
+
+
 def read_record(result: Mapping[str, Any]) -> RunRecord:
     """Reads a validation result as Great Expectations stores it.
 

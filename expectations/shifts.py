@@ -41,16 +41,23 @@ class Shift:
         return {"feature": self.name, "PSI": round(self.index, 2), "now": self.where}
 
 
-class ExpectNothing(BatchExpectation):
-    """Holds always, and says why nothing could be compared: a rule is never silently absent."""
+class ExpectComparable(BatchExpectation):
+    """Expects that there is something to compare with: a rule is never silently absent.
 
-    because: str
+    Attributes:
+        problem: why production's training data, or a part of it, cannot be compared with; empty if
+            all can.
+        observed: what to say where there is no problem.
+    """
+
+    problem: str = ""
+    observed: str
 
     metric_dependencies: ClassVar[tuple[str, ...]] = ("table.row_count",)
-    success_keys: ClassVar[tuple[str, ...]] = ("because",)
+    success_keys: ClassVar[tuple[str, ...]] = ("problem", "observed")
 
     def _validate(self, *_: Any, **__: Any) -> dict[str, Any]:
-        return judged(success=True, observed=f"nothing to compare with: {self.because}")
+        return judged(success=not self.problem, observed=self.problem or self.observed)
 
 
 class ExpectFeaturesAsTrained(AggregateExpectation):

@@ -2,6 +2,7 @@
 
 import math
 import statistics
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 
@@ -9,7 +10,7 @@ from great_expectations import expectations as gxe
 
 from expectations.reference import FeatureProfile
 from expectations.severity import CORRECT_SOURCE, critical, warning
-from expectations.sql_metrics import AGGREGATE, quote, words_of
+from expectations.sql_metrics import AGGREGATE, words_of
 from expectations.sql_rules import AggregateExpectation, judged
 
 _FACTOR: Final = 30.0
@@ -87,9 +88,11 @@ def _ratio(feature: str, profile: FeatureProfile) -> str:
 
 
 def _middle_by_symbol(sizes: Mapping[str, tuple[float, float]]) -> str:
-    symbols = ", ".join(map(quote, sizes))
-    middles = ", ".join(f"toFloat64({_middle(size):.4g})" for size in sizes.values())
-    return f"transform(symbol, [{symbols}], [{middles}], nan)"
+    # As check sums: no list of names, which may be long, travels in a query.
+    symbols = ", ".join(str(zlib.crc32(name.encode())) for name in sizes)
+    middles = ", ".join(f"{_middle(size):.4g}" for size in sizes.values())
+    listed = f"CAST([{symbols}] AS Array(UInt32)), CAST([{middles}] AS Array(Float64))"
+    return f"transform(CRC32(toString(symbol)), {listed}, nan)"
 
 
 def _middle(size: tuple[float, float]) -> float:

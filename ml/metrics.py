@@ -1,9 +1,9 @@
 """What is kept about a candidate: `metrics.json` of the registry and the ONNX file's metadata.
 
 The metadata hold nothing that differs between two runs of the same code on the same data, so these
-give the same bytes; run, snapshot and times are in `metrics.json` only. So is the profile of the
-training rows, with which the data gate compares later ones: the application, which loads the file,
-has no use for it.
+give the same bytes; run, snapshot and times are in `metrics.json` only. The profile of the training
+rows, with which the data gate compares later ones, is in both: a file whose `metrics.json` is lost
+is still compared with.
 """
 
 import json
@@ -36,7 +36,10 @@ _AS_THEY_ARE = (
     "holdout_start",
     "holdout_end",
 )
-_AS_JSON = ("total_samples", "train_samples", "holdout_samples", "class_counts", "versions")
+_AS_JSON = (
+    *("total_samples", "train_samples", "holdout_samples", "class_counts", "versions"),
+    "profile",
+)
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,14 @@ def read_metadata(session: InferenceSession) -> dict[str, str]:
     return dict(session.get_modelmeta().custom_metadata_map)
 
 
+def profile_in(model: bytes) -> Any:
+    """The profile of the training rows that a file carries; None if it has none, or is no model."""
+    try:
+        return json.loads(read_metadata(load_model(model)).get("profile", "null"))
+    except (ModelBroken, ValueError):
+        return None
+
+
 def check_answers(model: bytes, name: str = "model file") -> None:
     """Opens a model file, checks the contract and asks it for one row: what deploying takes.
 

@@ -2,7 +2,7 @@
 
 import logging
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from clickhouse.engine import error_told
 from clickhouse.snapshot import extent_of, freeze, prune
@@ -12,7 +12,8 @@ from expectations.reference import Reference
 from expectations.suite import Contract
 from expectations.thresholds import Thresholds
 from ml.contract import COLUMN_TYPES, FEATURES, POSITIVE, RANGES, REGIMES
-from ml.registry import read_production
+from ml.onnx_model import profile_in
+from ml.registry import Production, read_production
 from pipeline import gauges
 from pipeline.connection import clickhouse_engine
 from pipeline.log_groups import log_group
@@ -20,6 +21,7 @@ from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_NO_PROFILE: Final = "its metrics hold no whole profile of its training data"
 CONTRACT = Contract(COLUMN_TYPES, FEATURES, REGIMES, POSITIVE, RANGES)
 
 
@@ -42,7 +44,7 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
     )
     production = read_production(settings.models)
     metrics = (production.metrics if production else None) or {}
-    reference = Reference.from_dict(metrics.get("profile")) if production else None
+    reference = _reference(production) if production else None
     with clickhouse_engine() as engine:
         snapshot = freeze(engine, run_id, FEATURES, database=settings.snapshot_database)
         if snapshot.converted:
@@ -68,3 +70,15 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
     if not report.passed:
         raise DataRejected(report)
     return {"snapshot": snapshot.to_dict(), "report": report.to_dict()}
+
+
+def _reference(production: Production) -> Reference:
+    """What production was trained on, by its metrics or else by the file itself."""
+    metrics = production.metrics or {}
+    found = Reference.from_dict(metrics.get("profile"))
+    if not found.features:
+        found = Reference.from_dict(profile_in(production.model))
+    if found.features:
+        return found
+    lost = "its metrics are missing, damaged or another model's" if not metrics else _NO_PROFILE
+    return Reference(problem=f"{lost}, and the file itself holds none")

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from fastapi.responses import Response
 
+from expectations.run_record import folder_of_run
 from pipeline.page_response import html, notice
 from pipeline.settings import read_data_docs_dir
 
@@ -13,7 +14,8 @@ def page_of_run(run_id: str) -> str | None:
     """Finds a run's newest page; its address below the site's."""
     folder = read_data_docs_dir()
     # Folders: suite, run, time of the try. The name is compared, so it can be any text.
-    found = [path for path in folder.glob("validations/*/*/*/*.html") if _run_of(path) == run_id]
+    name = folder_of_run(run_id)
+    found = [path for path in folder.glob("validations/*/*/*/*.html") if _run_of(path) == name]
     if not found:
         return None
     newest = max(found, key=lambda path: path.parent.name)

@@ -1,6 +1,5 @@
 """The numeric settings: their names, defaults and bounds, and their fields in the trigger form."""
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -57,12 +56,13 @@ class Number:
         if value is None or value == "":
             return self.default
         try:
-            number = int(str(value)) if self.whole else float(str(value))
+            number = float(str(value))
         except ValueError:
             raise SettingError(self.name, value, self.allowed) from None
-        if not math.isfinite(number) or not self.low <= number <= self.high:
+        # A form or a JSON file may write 300 as 300.0.
+        if not self.low <= number <= self.high or (self.whole and number != int(number)):
             raise SettingError(self.name, value, self.allowed)
-        return number
+        return int(number) if self.whole else number
 
     @property
     def allowed(self) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from clickhouse.errors import ClickHouseRefused, SnapshotChanged
 from clickhouse.reading import read_samples
-from clickhouse.snapshot import extent_of, freeze, prune, table_name, verify
+from clickhouse.snapshot import extent_of, find_snapshot, freeze, prune, table_name, verify
 from ml.contract import FEATURES, REGIMES
 
 
@@ -90,6 +90,21 @@ def test_verify_of_an_edited_snapshot_raises(labelled: Engine) -> None:
     _run(labelled, f"INSERT INTO {snapshot.name} SELECT * FROM {snapshot.name} LIMIT 1")
     with pytest.raises(SnapshotChanged, match=snapshot.table):
         verify(labelled, snapshot)
+
+
+def test_snapshot_that_was_pruned_says_what_freezes_it_again(labelled: Engine) -> None:
+    snapshot = freeze(labelled, "run", FEATURES)
+    assert prune(labelled, str(labelled.url.database), keep=0) == 1
+    again = "clear the run from check_data on"
+    with pytest.raises(ClickHouseRefused, match=again):
+        verify(labelled, snapshot)
+    with pytest.raises(ClickHouseRefused, match=again):
+        read_samples(labelled, snapshot, FEATURES, REGIMES)
+    with pytest.raises(ClickHouseRefused, match=again):
+        find_snapshot(labelled, snapshot.name)
+    lost = dataclasses.replace(snapshot, database="no_such_database")
+    with pytest.raises(ClickHouseRefused, match=again):
+        verify(labelled, lost)
 
 
 def test_prune_keeps_the_newest_and_the_protected(labelled: Engine) -> None:

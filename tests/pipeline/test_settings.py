@@ -112,3 +112,9 @@ def test_setting_error_survives_pickle() -> None:
 def test_every_threshold_has_a_param_that_may_stay_empty() -> None:
     for threshold in THRESHOLDS.values():
         assert threshold.param().resolve() is None
+
+
+@pytest.mark.parametrize("value", ["300.0", "300", " 3e2 ", 300, 300.0])
+def test_whole_number_may_be_written_with_a_point(value: object) -> None:
+    number = THRESHOLDS["min_labeled_samples"].parse(value)
+    assert (number, type(number)) == (300, int)
