@@ -2,7 +2,7 @@
 
 from typing import Final
 
-_LONGEST: Final = 80
+_LONGEST: Final = 60
 
 
 def shown(value: str) -> str:
@@ -13,7 +13,7 @@ def shown(value: str) -> str:
 
     >>> print(shown("range"), shown("range "), shown("a\x1b[31m"))
     range 'range ' 'a\x1b[31m'
-    >>> shown("x" * 1_000_000)[75:]
+    >>> shown("x" * 1_000_000)[55:]
     'xxxxx… (1,000,000 characters)'
     """
     begin = value[:_LONGEST]

@@ -89,6 +89,23 @@ def test_password_of_any_signs_logs_in(
         assert connection.execute(text("SELECT currentUser()")).scalar_one() == "guest"
 
 
+def test_extras_act_the_same_with_each_protocol(own_server: Server, protocol: str) -> None:
+    extra = {"max_execution_time": 77, "session_settings": {"max_threads": 3}, "client_name": "us"}
+    asked = "SELECT getSetting('max_execution_time'), getSetting('max_threads')"
+    with (
+        connected(protocol, own_server.port(protocol), extra=extra) as engine,
+        engine.connect() as connection,
+    ):
+        assert connection.execute(text(asked)).one() == (77, 3)
+
+
+def test_extra_that_is_no_setting_is_refused_by_name(own_server: Server, protocol: str) -> None:
+    with connected(protocol, own_server.port(protocol), extra={"max_thread": 3}) as engine:
+        error = failing(engine)
+    assert isinstance(error, ClickHouseRefused) and "max_thread" in str(error)
+    assert "correct the name of that extra" in str(error) and not is_retried(error)
+
+
 def test_unknown_database_is_refused_and_named(own_server: Server, protocol: str) -> None:
     with connected(protocol, own_server.port(protocol), schema="no_such_db") as engine:
         error = failing(engine, "SELECT count() FROM regime_features")
