@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ml.contract import COUNTS, FEATURES, PRICED, REGIMES
+from ml.onnx_model import profile_in
 from ml.profile import profile_of
 from ml.samples import Samples
 
@@ -93,8 +94,9 @@ def test_profile_is_a_few_kilobytes_and_the_same_each_time(samples):
     assert len(first) < 8_000
 
 
-def test_profile_of_the_training_rows_is_in_the_metrics_and_not_in_the_file(samples, built):
+def test_profile_of_the_training_rows_is_in_the_metrics_and_in_the_file(samples, built):
     profile = built.metrics["profile"]
     assert profile["rows"] == built.metrics["train_samples"] < len(samples)
     assert profile["regimes"] == built.metrics["train_class_counts"]
-    assert b"symbol_days" not in built.model
+    assert profile_in(built.model) == profile
+    assert profile_in(b"no model") is None
