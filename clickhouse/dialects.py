@@ -42,7 +42,7 @@ hosts of the native protocol.
 """
 
 _DEADLINE: Final = "1800"
-_TIMEOUTS: Final = ("connect_timeout", "timeout")
+_TIMEOUTS: Final = {"connect_timeout": 10, "timeout": 300}
 _YES: Final = frozenset({"true", "1", "yes", "on"})
 _SHOWN: Final = 200
 _NO_ANSWER: Final = (
@@ -240,7 +240,7 @@ class HttpDialect(_Guarded, ClickHouseDialect_http):  # type: ignore[misc]
         if _is_yes(options.get("compress", "")):
             settings["enable_http_compression"] = "1"
         further: dict[str, Any] = {
-            "timeout": tuple(float(options.get(name, 300)) for name in _TIMEOUTS),
+            "timeout": tuple(float(options.get(name, usual)) for name, usual in _TIMEOUTS.items()),
             "verify": options.get("verify") != "false" and options.get("ca_cert", True),
             "ch_settings": settings,
         }

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.log import mask_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,8 @@ _OPTIONS: Final = {
 """Extras that are not yes or no, and what `clickhouse.dialects` calls them."""
 
 _SWITCHES: Final = ("secure", "verify", "compress")
+
+_NO_SETTINGS: Final = frozenset({*_OPTIONS, *_SWITCHES, "driver", "alt_hosts", "client_kwargs"})
 
 
 class ConnectionProblem(ValueError):
@@ -92,7 +95,7 @@ def clickhouse_url(connection: Connection) -> "URL":
     """
     from sqlalchemy import URL
 
-    extra = _extra(connection)
+    extra = _object("extra", connection.extra or "{}")
     if connection.conn_type == "chdb":
         return _embedded_url(connection, extra)
     if connection.conn_type not in SERVER_TYPES:
@@ -131,10 +134,11 @@ def _place(connection: Connection) -> _Place:
     credentials, _, rest = rest.rpartition("@")
     login, _, password = (unquote(part) for part in credentials.partition(":"))
     if separator and scheme.lower() not in _SCHEMES:
-        raise ConnectionProblem(f"the host's scheme {scheme!r} is not one of {', '.join(_SCHEMES)}")
+        # Whatever stands in a host may be a password, so nothing of it is shown.
+        raise ConnectionProblem(f"the host's scheme is not one of {', '.join(_SCHEMES)}")
     found = re.fullmatch(r"(\[[^\]]+\]|[^:/?#\s]+|[0-9a-fA-F:]+:[0-9a-fA-F:]+)(?::(\d+))?/?", rest)
     if not found:
-        reason = f"{rest!r} is no name or address with or without a port" if rest else "is empty"
+        reason = "is no name or address with or without a port" if rest else "is empty"
         raise ConnectionProblem(f"the host {reason}")
     for field, one, other in (
         ("login", connection.login, login),
@@ -152,6 +156,8 @@ def _place(connection: Connection) -> _Place:
     port = connection.port or int(found.group(2) or 0) or None
     if port is not None and not 0 < port < 65536:
         raise ConnectionProblem(f"port {port} is not from 1 to 65535")
+    if password:
+        mask_secret(password)
     return _Place(
         host=found.group(1).strip("[]"),
         port=port,
@@ -199,21 +205,33 @@ def _options(extra: dict[str, Any], driver: str) -> dict[str, str]:
         elif name in _SWITCHES:
             options |= _switch(name, value, driver)
         elif name == "session_settings":
-            options |= _settings(name, value)
+            options |= _settings(_object("extra session_settings", value))
         elif name == "alt_hosts":
             options[name] = _other_hosts(value, driver)
         elif name in _OPTIONS:
             options[_OPTIONS[name]] = _option(name, value)
         else:
-            options |= _settings("", {name: value})
+            options |= _settings({name: value})
     return options
 
 
 def _known(given: Any) -> dict[str, Any]:
-    strange = given.keys() - {*_OPTIONS, *_SWITCHES} if isinstance(given, dict) else ["itself"]
+    found = _object("extra client_kwargs", given)
+    strange = sorted(found.keys() - {*_OPTIONS, *_SWITCHES})
     if strange:
-        raise ConnectionProblem(f"extra client_kwargs: {', '.join(sorted(strange))} means nothing")
-    return dict(given)
+        raise ConnectionProblem(f"extra client_kwargs: {', '.join(strange)} means nothing here")
+    return found
+
+
+def _object(field: str, given: Any) -> dict[str, Any]:
+    """Reads a JSON object; the form of the official provider stores it as a text."""
+    try:
+        found = json.loads(given or "{}") if isinstance(given, str) else given
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConnectionProblem(f"the {field} is not a JSON object")
+    return found
 
 
 def _switch(name: str, value: Any, driver: str) -> dict[str, str]:
@@ -228,11 +246,11 @@ def _switch(name: str, value: Any, driver: str) -> dict[str, str]:
     return {name: "true" if name == "compress" else "false"}
 
 
-def _settings(field: str, given: Any) -> dict[str, str]:
+def _settings(given: dict[str, Any]) -> dict[str, str]:
     """ClickHouse settings as text; the server refuses a name that it does not know."""
-    if not isinstance(given, dict):
-        raise ConnectionProblem(f"extra {field} is not a JSON object of ClickHouse settings")
     for name, value in given.items():
+        if name in _NO_SETTINGS:
+            raise ConnectionProblem(f"extra {name} is no ClickHouse setting")
         if isinstance(value, dict | list):
             raise ConnectionProblem(f"extra {name} is neither a text nor a number")
     return {name: str(int(v) if isinstance(v, bool) else v) for name, v in given.items()}
@@ -263,24 +281,9 @@ def _embedded_url(connection: Connection, extra: dict[str, Any]) -> "URL":
     path = str(extra.pop("path", None) or "")
     if not path.startswith("/"):
         raise ConnectionProblem(f'type chdb needs the extra {{"path": "/a/folder"}}, got {path!r}')
-    strange = sorted(
-        extra.keys() & {"driver", "secure", "verify", "compress", *_OPTIONS, "alt_hosts"}
-    )
-    if strange:
-        raise ConnectionProblem(f"extra {', '.join(strange)} means nothing for type chdb")
-    settings = _settings("session_settings", extra.pop("session_settings", None) or {})
-    query = {"path": path} | settings | _settings("", extra)
+    settings = _settings(_object("extra session_settings", extra.pop("session_settings", {})))
+    query = {"path": path} | settings | _settings(extra)
     return URL.create("clickhouse+chdb", database=connection.schema or "default", query=query)
-
-
-def _extra(connection: Connection) -> dict[str, Any]:
-    try:
-        extra = json.loads(connection.extra or "{}")
-    except ValueError:
-        extra = None
-    if not isinstance(extra, dict):
-        raise ConnectionProblem("the extra is not a JSON object")
-    return extra
 
 
 def _yes_or_no(name: str, value: Any) -> bool:

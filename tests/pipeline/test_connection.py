@@ -85,7 +85,7 @@ def test_extras_mean_the_same_with_each_protocol(port: int, tmp_path: Path) -> N
         "client_name": "regimes",
         "compress": False,
         "max_threads": 3,
-        "session_settings": {"max_execution_time": 77, "optimize_read_in_order": True},
+        "session_settings": '{"max_execution_time": 77, "optimize_read_in_order": true}',
         "client_kwargs": {"deadline": 60},
     }
     assert dict(clickhouse_url(_connection(extra=extra, port=port)).query) == {
@@ -165,7 +165,11 @@ def test_password_of_any_characters_reaches_the_driver(password: str, port: int)
         ({"extra": {"driver": "odbc"}}, "driver 'odbc'"),
         ({"conn_type": "chdb"}, "path"),
         ({"conn_type": "chdb", "extra": {"path": "relative"}}, "'relative'"),
-        ({"conn_type": "chdb", "extra": {"path": "/x", "secure": True}}, "extra secure means"),
+        ({"conn_type": "chdb", "extra": {"path": "/x", "secure": True}}, "extra secure is no"),
+        ({"extra": {"session_settings": {"timeout": 5}}}, "extra timeout is no"),
+        ({"extra": {"client_kwargs": "{"}}, "client_kwargs is not a JSON object"),
+        ({"host": "me:secret"}, "host is no name"),
+        ({"host": "me:secret@ftp://ch"}, "host's scheme"),
         ({"extra": {"secure": "maybe"}}, "extra secure is 'maybe', neither yes nor no"),
         ({"extra": {"secure": 2}}, "extra secure is 2"),
         ({"extra": {"verify": "perhaps"}}, "extra verify"),
@@ -181,7 +185,7 @@ def test_password_of_any_characters_reaches_the_driver(password: str, port: int)
         ({"host": "ch:8123", "port": 9000}, "host and field port"),
         ({"host": "http://ann:secret@ch"}, "host and field login"),
         ({"host": "https://ch/path"}, "no name or address"),
-        ({"host": "ftp://ch"}, "scheme 'ftp'"),
+        ({"host": "ftp://ch"}, "host's scheme is not one of http"),
         ({"host": "https://ch", "extra": {"secure": False}}, "scheme says TLS"),
         ({"host": "http://ch:8443"}, "says no TLS, and port 8443 TLS"),
         ({"host": "https://ch", "schema": "http"}, "two schemes"),
@@ -191,6 +195,14 @@ def test_wrong_connection_is_refused_naming_the_field(fields: dict[str, Any], na
     with pytest.raises(ConnectionProblem, match=named) as caught:
         clickhouse_url(_connection(**fields))
     assert "secret" not in str(caught.value)
+
+
+def test_password_in_the_host_is_masked_in_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    masked: list[str] = []
+    monkeypatch.setattr("pipeline.connection.mask_secret", masked.append)
+    url = clickhouse_url(_connection(host="https://me:secret@ch", password=None))
+    assert (url.password, masked) == ("secret", ["secret"])
+    assert "secret" not in repr(url)
 
 
 def test_several_hosts_of_the_native_protocol_may_be_a_list() -> None:
