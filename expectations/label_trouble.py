@@ -132,7 +132,7 @@ SELECT symbol, first AS timestamp, last AS until, label AS regime_label, labels,
 _LONG_RUNS: Final = f"""
 SELECT symbol, toDateTime(bitShiftRight(first, 32)) AS timestamp,
     toDateTime(bitShiftRight(last, 32)) AS until,
-    arrayFirst(label -> toUInt32(cityHash64(label)) = toUInt32(first), labels) AS regime_label,
+    arrayFirst(label -> label.1 = toUInt32(first), labels).2 AS regime_label,
     rows, found
 FROM (
     SELECT *, count() OVER () AS found FROM (
@@ -144,7 +144,9 @@ FROM (
                 samples, arrayShiftRight(samples, 1)
             )) AS run
             FROM (
-                SELECT symbol, groupUniqArray(regime_label) AS labels,
+                SELECT symbol, groupUniqArray(20)(
+                        (toUInt32(cityHash64(regime_label)), leftUTF8(regime_label, 100))
+                    ) AS labels,
                     arraySort(groupArray(
                         bitShiftLeft(toUInt64(toUInt32(timestamp)), 32)
                         + toUInt32(cityHash64(regime_label))

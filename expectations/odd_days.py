@@ -14,9 +14,11 @@ from expectations.sql_rules import judged
 DAY: Final = "intDiv(toUInt32(timestamp), 86400)"  # in UTC, whatever the server's time zone
 
 LABELS_OF_DAYS: Final = f"""
-SELECT {DAY} AS day, regime_label AS label, count() AS labels, uniq(symbol) AS symbols
-FROM {{table}} GROUP BY day, label
+SELECT {DAY} AS day, leftUTF8(regime_label, 100) AS label, count() AS labels,
+    uniq(symbol) AS symbols
+FROM {{table}} GROUP BY day, regime_label ORDER BY day, labels DESC LIMIT 20 BY day
 """
+"""There are seven regimes: what is not one may be long, and of as many kinds as there are rows."""
 
 MIN_SYMBOLS: Final = 3
 _MIN_LABELS: Final = 12

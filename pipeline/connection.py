@@ -3,7 +3,7 @@
 import json
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
@@ -32,6 +32,9 @@ _SCHEMES: Final[dict[str, tuple[str | None, bool | None]]] = {
     "clickhouses": (None, True),
 }
 """What is said by the scheme that people paste with a host: protocol and TLS."""
+
+_ADDRESS: Final = re.compile(r"(\[[^\]]+\]|[^:/?#\s]+|[0-9a-fA-F:]+:[0-9a-fA-F:]+)(?::(\d+))?/?")
+"""A name or an address, with a port or not."""
 
 _YES: Final = ("true", "yes", "on", "1", "t", "y")
 _NO: Final = ("false", "no", "off", "0", "f", "n", "")
@@ -129,43 +132,48 @@ class _Place:
 
 
 def _place(connection: Connection) -> _Place:
-    given = (connection.host or "").strip()
-    scheme, separator, rest = given.rpartition("://")
-    credentials, _, rest = rest.rpartition("@")
-    login, _, password = (unquote(part) for part in credentials.partition(":"))
-    if separator and scheme.lower() not in _SCHEMES:
-        # Whatever stands in a host may be a password, so nothing of it is shown.
-        raise ConnectionProblem(f"the host's scheme is not one of {', '.join(_SCHEMES)}")
-    found = re.fullmatch(r"(\[[^\]]+\]|[^:/?#\s]+|[0-9a-fA-F:]+:[0-9a-fA-F:]+)(?::(\d+))?/?", rest)
-    if not found:
-        reason = "is no name or address with or without a port" if rest else "is empty"
-        raise ConnectionProblem(f"the host {reason}")
+    said = _said_in_host((connection.host or "").strip())
     for field, one, other in (
-        ("login", connection.login, login),
-        ("password", connection.password, password),
-        ("port", connection.port, int(found.group(2) or 0)),
+        ("login", connection.login, said.login),
+        ("password", connection.password, said.password),
+        ("port", connection.port, said.port),
     ):
         if one and other and one != other:
             raise ConnectionProblem(f"host and field {field} name two different ones")
-    database = connection.schema or "default"
+    scheme, database = said.scheme, connection.schema or "default"
     if connection.conn_type == "http" and database.lower() in {"http", "https"}:
         # The form of type HTTP calls this field so.
-        if separator and scheme.lower() != database.lower():
+        if scheme not in {"", database.lower()}:
             raise ConnectionProblem(f"host and schema name two schemes, {scheme} and {database}")
-        scheme, database = database, "default"
-    port = connection.port or int(found.group(2) or 0) or None
+        scheme, database = database.lower(), "default"
+    port = connection.port or said.port
     if port is not None and not 0 < port < 65536:
         raise ConnectionProblem(f"port {port} is not from 1 to 65535")
-    if password:
-        mask_secret(password)
-    return _Place(
-        host=found.group(1).strip("[]"),
+    return replace(
+        said,
         port=port,
-        scheme=scheme.lower(),
-        login=connection.login or login,
-        password=connection.password or password,
+        scheme=scheme,
+        login=connection.login or said.login,
+        password=connection.password or said.password,
         database=database,
     )
+
+
+def _said_in_host(host: str) -> _Place:
+    """Reads what people paste; nothing of it is shown, because any part may be a password."""
+    scheme, separator, rest = host.rpartition("://")
+    credentials, _, rest = rest.rpartition("@")
+    login, _, password = (unquote(part) for part in credentials.partition(":"))
+    if separator and scheme.lower() not in _SCHEMES:
+        raise ConnectionProblem(f"the host's scheme is not one of {', '.join(_SCHEMES)}")
+    found = _ADDRESS.fullmatch(rest)
+    if not found:
+        reason = "is no name or address with or without a port" if rest else "is empty"
+        raise ConnectionProblem(f"the host {reason}")
+    if password:
+        mask_secret(password)
+    name, port = found.groups()
+    return _Place(name.strip("[]"), int(port or 0) or None, scheme.lower(), login, password, "")
 
 
 def _driver(connection: Connection, extra: dict[str, Any], place: _Place) -> str:

@@ -107,3 +107,11 @@ def test_many_unknown_labels_are_counted_not_listed(market: FrozenMarket) -> Non
     assert len(unknown) == 6
     assert next(c for c in unknown if "other" in c.regime).regime == "1,195 other unknown labels"
     assert sum(count.samples for count in report.classes) == report.samples == 1200
+
+
+def test_thousands_of_long_unknown_labels_are_judged_in_the_memory_there_is(
+    market: FrozenMarket,
+) -> None:
+    label = "concat(toString(cityHash64(symbol, timestamp)), repeat('x', 100000))"
+    report = market.judge(rows(regime_label=label))
+    assert {rule.rule for rule in report.failed_rules} == {"known labels", "different regimes"}
