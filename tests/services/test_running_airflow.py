@@ -195,7 +195,9 @@ def test_what_a_person_put_back_stays_until_a_person_approves(place: Place) -> N
     before, metrics = len(place.chat), place.home.metrics()
     held = metrics["model_sha256"]
     # It was trained on no market, so the data gate would reject every one.
-    without = json.dumps({**metrics, "profile": None})
+    of_another = {"edges": [1.0], "counts": [1, 1], "constant": False, "whole": False}
+    profile = {"symbol_days": 1, "regimes": {}, "features": {"of_no_rule": of_another}}
+    without = json.dumps({**metrics, "profile": profile})
     (place.home.models / "regime_detector_metrics.json").write_text(without, encoding="utf-8")
     newest = place.airflow.get("assets/events?order_by=-timestamp")["asset_events"][0]
     place.airflow.add_asset_event(newest, path="/elsewhere/regime_detector.onnx")
