@@ -25,7 +25,6 @@ PASSING: Final = frozenset((*_NETWORK, *_OVERLOAD, *_MEMORY, *_REPLICAS))
 _OWN_MEMORY: Final = re.compile(r"\(for query\)|Query memory limit")
 
 _COLUMN: Final = "the column does not exist: compare the table with clickhouse/schema.sql"
-_LOGIN: Final = "correct login and password of the Connection"
 _LIMIT: Final = (
     "raise the limit that is named above in the profile of the Connection's user, or in an extra "
     "of the Connection"
@@ -69,7 +68,7 @@ REMEDIES: Final = {
     192: "correct the login of the Connection",
     193: "correct the password of the Connection",
     194: "correct the password of the Connection",
-    516: _LOGIN,
+    516: "correct login and password of the Connection",
     720: "extend the time until which the Connection's user is valid",
     767: "use a user without a second factor, which a task cannot give",
     195: "allow this worker's address for the Connection's user",

@@ -144,7 +144,7 @@ class NativeDialect(_Guarded, ClickHouseDialect_native):  # type: ignore[misc]
             "connect_timeout": options.get("connect_timeout", ""),
             "send_receive_timeout": options.get("timeout", ""),
             "client_name": options.get("client_name", ""),
-            "compression": _compression(options),
+            "compression": options.get("compress", ""),
             "alt_hosts": options.get("alt_hosts", ""),
             # The server refuses a name it does not know, as it does over HTTP.
             "settings_is_important": "true",
@@ -271,11 +271,3 @@ def _is_secure(options: Mapping[str, str]) -> bool:
 
 def _is_yes(value: str) -> bool:
     return value.lower() in _YES
-
-
-def _compression(options: Mapping[str, str]) -> str:
-    """The native driver's compression, where the packages for it are installed."""
-    asked = options.get("compress", "")
-    if not asked or asked == "false":
-        return ""
-    return asked

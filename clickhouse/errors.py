@@ -45,7 +45,7 @@ class ClickHouseUnavailable(OperationalError):
     Attributes:
         server: protocol, host, port and database; never a login.
         answer: what came instead, in one line.
-        problem: what it does not do.
+        problem: what it does not do: `UNREACHABLE`, `BUSY` or `STRANGE`.
     """
 
     def __init__(self, server: str, answer: str, problem: str = UNREACHABLE) -> None:
@@ -57,7 +57,7 @@ class ClickHouseUnavailable(OperationalError):
     def __str__(self) -> str:
         return (
             f"ClickHouse at {self.server} {self.problem}: {self.answer} What to do: "
-            f"{_WAYS_OUT.get(self.problem, _WAYS_OUT[UNREACHABLE])}."
+            f"{_WAYS_OUT[self.problem]}."
         )
 
     def __reduce__(self) -> Any:

@@ -89,7 +89,7 @@ def freeze(  # noqa: PLR0913
     """
     with engine.connect() as connection:
         looked = look_at(connection, source, (*KEY, *columns, label))
-        database = database or connection.execute(text("SELECT currentDatabase()")).scalar_one()
+        database = database or looked.database
         table = table_name(run_id)
         comment = json.dumps({"run_id": run_id, "frozen_at": datetime.now(UTC).isoformat()})
         rows, conversions = _labelled_rows(looked, columns, label)

@@ -88,12 +88,14 @@ class Source:
     """The source table, looked at.
 
     Attributes:
-        name: of the connection's database.
+        database: the connection's.
+        name: its name there.
         types: ClickHouse type by column.
         once: whether its engine has each row once, so that nothing need be compared.
         cancelled: column that is below zero for a row that takes another back; empty if none.
     """
 
+    database: str
     name: str
     types: dict[str, str]
     once: bool
@@ -140,7 +142,7 @@ def look_at(connection: Connection, name: str, needed: Sequence[str]) -> Source:
                 _require_one_version(connection, top, table, needed)
     sign = re.match(r"\w*CollapsingMergeTree\((\w+)", beneath[0].definition if beneath else "")
     cancelled = sign.group(1) if sign and sign.group(1) in types else ""
-    return Source(name, types, once, cancelled)
+    return Source(database, name, types, once, cancelled)
 
 
 def _columns(connection: Connection, source: str, needed: Sequence[str]) -> dict[str, str]:

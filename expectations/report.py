@@ -50,6 +50,11 @@ class GateReport:
         return tuple(rule for rule in self.rules if rule.outcome == "failed")
 
     @property
+    def missing(self) -> int:
+        """Further labels that would lift all samples and every regime to their bounds."""
+        return self.total.missing if self.total else 0
+
+    @property
     def remedies(self) -> tuple[str, ...]:
         """What a person can do about the rules that failed, each once, in their order."""
         return tuple(dict.fromkeys(rule.remedy for rule in self.failed_rules))

@@ -54,7 +54,7 @@ def _rejection(task_id: str, report: "GateReport", links: Mapping[str, str]) -> 
         regimes=tuple(RegimeCount(c.regime, c.samples, c.missing) for c in report.classes),
         task_id=task_id,
         remedies=report.remedies,
-        missing=report.total.missing if report.total else 0,
+        missing=report.missing,
     )
     return data_rejected(facts, links, _pictures(report))
 
@@ -72,8 +72,7 @@ def _pictures(report: "GateReport") -> "tuple[Picture, ...]":
     try:
         from expectations.balance_picture import class_balance_png
 
-        missing = report.total.missing if report.total else 0
-        picture = class_balance_png(report.classes, report.verdict, missing)
+        picture = class_balance_png(report.classes, report.verdict, report.missing)
         return (Picture("class_balance.png", picture),)
     except Exception:
         # A picture is never a reason to lose the message.
