@@ -129,18 +129,20 @@ def look_at(connection: Connection, name: str, needed: Sequence[str]) -> Source:
     if top is None:
         raise _refused(connection, name, f"{name} is not in system.tables.", _show(name))
     beneath = list(_beneath(connection, top))
-    for table in beneath:
+    for table, _ in beneath:
         unfit = UNFIT.get(family(table.engine))
         if unfit:
             raise _refused(connection, name, f"{table}: this engine {unfit}.", _INSTEAD)
     _require_versions_together(connection, top)
-    once = top.engine not in {"View", "Merge", "Buffer"} and all(t.keeps_one for t in beneath)
+    # Of tables on other servers nothing is found, so nothing is promised.
+    once = bool(beneath) and top.engine not in {"View", "Merge", "Buffer"}
+    once = once and all(table.keeps_one for table, _ in beneath)
     if not once:
         _require_one_version(connection, top, top, needed)
-        for table in beneath:
-            if table != top and not table.keeps_one and _hides_versions(top.definition):
+        for table, hidden in beneath:
+            if hidden and not table.keeps_one:
                 _require_one_version(connection, top, table, needed)
-    sign = re.match(r"\w*CollapsingMergeTree\((\w+)", beneath[0].definition if beneath else "")
+    sign = re.match(r"\w*CollapsingMergeTree\((\w+)", beneath[0][0].definition if beneath else "")
     cancelled = sign.group(1) if sign and sign.group(1) in types else ""
     return Source(database, name, types, once, cancelled)
 
@@ -169,27 +171,38 @@ def _find(connection: Connection, database: str, name: str) -> Table | None:
     return Table(*map(str, found)) if found else None
 
 
-def _beneath(connection: Connection, table: Table, depth: int = 0) -> Iterator[Table]:
-    """The tables that hold the rows: the table itself, or those that it reads."""
+def _beneath(
+    connection: Connection, table: Table, depth: int = 0, *, hidden: bool = False
+) -> Iterator[tuple[Table, bool]]:
+    """The tables that hold the rows: the table itself, or those that it reads.
+
+    Yields:
+        Each table, and whether a view may hide the newest version of its rows: one that leaves
+        rows out does, unless one below it has picked the versions that count.
+    """
+    if table.engine == "View":
+        hidden = not _PICKS.search(table.definition) and (
+            hidden or bool(_FILTERS.search(table.definition))
+        )
     own = _OWN_OF_VIEW.search(table.definition)
     if table.engine == "MaterializedView" and own:
-        yield replace(table, engine=own.group(1), sorting_key=own.group(2).strip("()"))
+        yield replace(table, engine=own.group(1), sorting_key=own.group(2).strip("()")), False
         return
     names = list(_names_beneath(connection, table)) if table.engine in PASSING_ON else []
     if not names or depth == _DEEP:
-        yield table
+        yield table, hidden
     for database, name in names:
         found = _find(connection, database, name)
         if found:
-            yield from _beneath(connection, found, depth + 1)
+            yield from _beneath(connection, found, depth + 1, hidden=hidden)
         elif table.engine != "Distributed":  # whose tables lie on other servers
-            hidden = f"{database}.{name}"
+            unseen = f"{database}.{name}"
             raise _refused(
                 connection,
                 table.name,
-                f"{table.name} reads {hidden}, which this user cannot see: whether it drops older "
+                f"{table.name} reads {unseen}, which this user cannot see: whether it drops older "
                 "versions of a row cannot be known.",
-                _show(hidden),
+                _show(unseen),
             )
 
 
@@ -217,11 +230,6 @@ def _names_beneath(connection: Connection, table: Table) -> Iterator[tuple[str, 
 def _unquoted(*names: str) -> tuple[str, str]:
     one, other = (re.sub(r"\\(.)", r"\1", name.strip("`")) for name in names)
     return one, other
-
-
-def _hides_versions(definition: str) -> bool:
-    """Whether a view leaves rows out, and does not pick the versions that count by itself."""
-    return bool(_FILTERS.search(definition)) and not _PICKS.search(definition)
 
 
 def _require_versions_together(connection: Connection, table: Table) -> None:

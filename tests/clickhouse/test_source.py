@@ -177,6 +177,35 @@ def test_view_that_hides_versions_of_a_longer_key_is_refused(any_engine: Engine,
     )
 
 
+def test_rows_of_tables_that_cannot_be_looked_at_are_compared(
+    any_engine: Engine, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a `Distributed` table whose own tables lie on other servers only."""
+    run(table_of("MergeTree"))
+    two_versions(run)
+    monkeypatch.setattr("clickhouse.source._beneath", lambda *_: iter(()))
+    assert "which is the newest cannot be known" in refusal(any_engine)
+
+
+def test_view_of_a_view_that_hides_versions_is_refused(any_engine: Engine, run: Run) -> None:
+    run(table_of("MergeTree", "base"))
+    two_versions(run, "base")
+    run("CREATE VIEW between AS SELECT * FROM base WHERE regime_label != ''")
+    run("CREATE VIEW source AS SELECT * FROM between")
+    assert "base (MergeTree ORDER BY (symbol, timestamp)) has 2" in refusal(any_engine)
+
+
+def test_filter_of_a_view_that_has_picked_the_newest_is_believed(
+    any_engine: Engine, run: Run
+) -> None:
+    run(table_of("MergeTree", "base"))
+    two_versions(run, "base")
+    picked = "SELECT * FROM base ORDER BY inserted_at DESC LIMIT 1 BY symbol, timestamp"
+    run(f"CREATE VIEW between AS {picked}")
+    run("CREATE VIEW source AS SELECT * FROM between WHERE regime_label != ''")
+    assert frozen_rows(any_engine) == 15
+
+
 def test_view_that_picks_the_newest_itself_is_believed(any_engine: Engine, run: Run) -> None:
     run(table_of("MergeTree", "base"))
     two_versions(run, "base")
