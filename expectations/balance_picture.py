@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _INCHES: Final = (10, 6)
 _DOTS_PER_INCH: Final = 100
 _QUIET: Final = "#59616e"
-_LONGEST: Final = 40
+_LONGEST: Final = 13
 _GOOD: Final = "#2b6cb0"
 _BAD: Final = "#ba2e2c"
 
@@ -66,7 +66,8 @@ def _draw(axes: "Axes", classes: Sequence[ClassCount]) -> None:
         edgecolor=_BAD,
         hatch="///",
     )
-    axes.set_yticks(places, [_plain(c.regime) for c in classes], size=13)
+    names = [c.regime if len(c.regime) <= _LONGEST else f"{c.regime[:_LONGEST]}…" for c in classes]
+    axes.set_yticks(places, list(map(_plain, names)), size=13)
     axes.invert_yaxis()
     axes.set_xticks([])
     axes.tick_params(length=0)
@@ -82,5 +83,4 @@ def _draw(axes: "Axes", classes: Sequence[ClassCount]) -> None:
 
 def _plain(text: str) -> str:
     # matplotlib reads $...$ as a formula.
-    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-    return cut.replace("$", r"\$")
+    return text.replace("$", r"\$")
