@@ -23,8 +23,9 @@ import pytest
 from tabulate import tabulate
 
 from benchmarks.results import put_section
+from ml.json_files import as_json
 from ml.models_page import MOST_RUNS
-from ml.registry import METRICS_FILE, as_json, candidate_folder
+from ml.names import METRICS_FILE, candidate_folder
 from tests.conftest import REPOSITORY
 from tests.dags.home import Home, embedded_home, small_market
 from tests.services.scheduler import Airflow, dags_without_schedule, running_airflow

@@ -14,11 +14,12 @@ from ml.acceptance import accept_file
 from ml.cluster import spread
 from ml.drift import drift_since
 from ml.importance import impurity_importances
+from ml.json_files import as_json
 from ml.measuring import measure_file
 from ml.metrics import Provenance, facts_of, onnx_metadata, settings_of
+from ml.names import METRICS_FILE, MODEL_FILE
 from ml.onnx_export import export_forest, with_metadata
 from ml.profile import profile_of
-from ml.registry import METRICS_FILE, MODEL_FILE, as_json
 from ml.report import text_report
 from ml.reports import report_files
 from ml.samples import Samples

@@ -9,20 +9,18 @@ finished by the next change.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from ml.errors import ModelBroken, ModelError
 from ml.hold import Hold, end_hold, local_user, put_hold, read_hold
+from ml.json_files import as_json
 from ml.mending import metrics_of_model
+from ml.names import METRICS_FILE, PRODUCTION, PRODUCTION_METRICS, backup_name
 from ml.onnx_model import check_answers
 from ml.registry import (
-    METRICS_FILE,
-    PRODUCTION,
-    PRODUCTION_METRICS,
     ModelsDir,
     Production,
-    as_json,
     backup_names,
     beyond_ten,
     open_store,
@@ -39,7 +37,6 @@ Check = Callable[[bytes, str], None]
 """Takes a model and its name; raises if it must not be deployed."""
 
 _ROOM_FOR_METRICS: Final = 2_000_000
-_STAMP: Final = "%Y-%m-%dT%H%M%SZ"
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def deploy_candidate(  # noqa: PLR0913
         check(candidate.model, name)
         told = candidate.metrics | {"deployed_at": _iso(deployed_at)}
         _require_no_hold(store, approved_at)
-        # Drawn before production changes; the metrics last, so that a retry writes all of them.
+        # Ready before production changes; the metrics last, so that a retry writes all of them.
         files = {**report_pages(told), METRICS_FILE: as_json(told)}
         pair = Production(candidate.model, candidate.sha256, candidate.metrics)
         done = _put(store, current, pair, deployed_at, check)
@@ -152,7 +149,8 @@ def _changing(store: Store, now: datetime) -> Iterator[Production | None]:
     """Locks the store and finishes what a stopped deployment left; gives what is in production."""
     with store.locked():
         current = read_production(store)
-        if current and current.metrics is None:
+        # Without a digest, nothing says that they are this model's.
+        if current and (current.metrics or {}).get("model_sha256") is None:
             found = metrics_of_model(store, current, store.read(PRODUCTION_METRICS))
             if found:
                 found = {**found, "deployed_at": found.get("deployed_at") or _iso(now)}
@@ -165,18 +163,18 @@ def _put(
     store: Store, current: Production | None, new: Production, now: datetime, check: Check
 ) -> Deployment:
     changed = current is None or current.sha256 != new.sha256
-    metrics: dict[str, Any] = (new.metrics or {}) | {"deployed_at": _iso(now)}
+    known = None if changed or current is None else current.metrics
+    metrics: dict[str, Any] = known or (new.metrics or {}) | {"deployed_at": _iso(now)}
+    # All that will be written is ready before anything is replaced.
+    written = as_json(metrics)
     backup = None
     if changed:
         kept = len(current.model) if current else 0
         store.require_space(kept + len(new.model) + _ROOM_FOR_METRICS)
         backup = _back_up(store, current, now)
         store.write(PRODUCTION, new.model, lambda copy: _check_copy(copy, new.sha256, check))
-        store.write(PRODUCTION_METRICS, as_json(metrics))
-    elif current and current.metrics:
-        metrics = current.metrics
-    else:
-        store.write(PRODUCTION_METRICS, as_json(metrics))
+    if not known:
+        store.write(PRODUCTION_METRICS, written)
     return Deployment(
         run_id=str(metrics.get("run_id")),
         sha256=new.sha256,
@@ -211,17 +209,13 @@ def _back_up(store: Store, current: Production | None, now: datetime) -> str | N
     if metrics is not None:
         files[PRODUCTION_METRICS] = metrics
     names = backup_names(store)
-    stamp = f"{now.astimezone(UTC):{_STAMP}}"
-    if names and names[-1][: len(stamp)] >= stamp:
-        # Two changes within a second, or a clock that went back: the order of names must hold.
-        newest = datetime.strptime(names[-1][: len(stamp)], _STAMP).replace(tzinfo=UTC)
-        stamp = f"{newest + timedelta(seconds=1):{_STAMP}}"
-    name = f"{stamp}_{current.sha256[:8]}"
+    name = backup_name(now, current.sha256, names[-1] if names else None)
     store.write_folder(f"backups/{name}", files)
     for former in names:
         if former.endswith(current.sha256[:8]):
             store.remove_folder(f"backups/{former}")
-    remove_folders(store, beyond_ten(store, "backups", protected=f"backups/{name}"))
+    kept = [f"backups/{former}" for former in backup_names(store)]
+    remove_folders(store, beyond_ten(kept, protected=f"backups/{name}"))
     return f"backups/{name}"
 
 

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from ml.json_files import read_json
+from ml.metrics_file import sound
 from ml.storage import Store
 
 log = logging.getLogger(__name__)
@@ -46,12 +48,9 @@ def read_history(store: Store, *, keep_damaged: bool = False) -> tuple[Mapping[s
         keep_damaged: whether to put a file aside that cannot be read, before it is written anew.
     """
     content = store.read(HISTORY)
-    try:
-        records = json.loads(content or b"[]")
-    except ValueError:
-        records = None
+    records = read_json(content or b"[]")
     if isinstance(records, list) and all(isinstance(record, dict) for record in records):
-        return tuple(records)
+        return tuple(map(sound, records))
     log.warning("%s cannot be read; it begins anew", store.where(HISTORY))
     if keep_damaged and content:
         store.write(DAMAGED, content)
@@ -61,9 +60,9 @@ def read_history(store: Store, *, keep_damaged: bool = False) -> tuple[Mapping[s
 def _record(metrics: Mapping[str, Any]) -> dict[str, Any]:
     record = {name: metrics.get(name) for name in _NUMBERS}
     decision = metrics.get("decision")
-    if decision:
-        record["decision"] = {key: decision.get(key) for key in ("deploy", "reasons", "thresholds")}
-    return record
+    kept = ("deploy", "reasons", "thresholds")
+    told = {key: decision[key] for key in kept if key in decision} if decision else None
+    return record | {"decision": told}
 
 
 def _key(run: Mapping[str, Any]) -> tuple[str, str]:

@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ml.registry import ModelsDir, as_json, open_store, parsed, read_production
+from ml.json_files import as_json, read_object
+from ml.names import PRODUCTION
+from ml.registry import ModelsDir, open_store
 from ml.storage import Store
 from ml.wording import when
 
@@ -52,12 +54,12 @@ def read_hold(models_dir: ModelsDir) -> Hold | None:
     content = store.read(HOLD)
     if content is None:
         return None
-    told, production = parsed(content), read_production(store)
+    told, production = read_object(content), store.digest(PRODUCTION)
     if production is None:
         return None
     if told is None:
         return Hold("", "somebody", f"{HOLD} is damaged", "", None)
-    if told.get("lifted_at") or told.get("kept_sha256") != production.sha256:
+    if told.get("lifted_at") or told.get("kept_sha256") != production:
         return None
     texts = {name: str(told.get(name) or "") for name in ("at", "by", "why", "kept_sha256")}
     removed = told.get("removed_sha256")
@@ -81,7 +83,7 @@ def put_hold(store: Store, hold: Hold) -> None:
 def end_hold(store: Store, now: datetime, by: str) -> dict[str, Any] | None:
     """Ends a hold in a store that is locked; gives what it said, None if there was none."""
     content = store.read(HOLD)
-    told = parsed(content)
+    told = read_object(content)
     if content is None or (told and told.get("lifted_at")):
         return None
     ended = {"lifted_at": now.astimezone(UTC).isoformat(timespec="seconds"), "lifted_by": by}

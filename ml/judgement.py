@@ -13,18 +13,12 @@ from ml.comparison import compare_with_production
 from ml.contract import REGIMES
 from ml.errors import ModelBroken
 from ml.hold import held
+from ml.json_files import as_json
+from ml.names import METRICS_FILE
 from ml.onnx_model import check_contract, load_model
 from ml.place import odd_place
 from ml.promotion import Decision, PromotionThresholds, decide
-from ml.registry import (
-    METRICS_FILE,
-    Candidate,
-    ModelsDir,
-    as_json,
-    read_candidate,
-    read_production,
-    update_candidate,
-)
+from ml.registry import Candidate, ModelsDir, read_candidate, read_production, update_candidate
 from ml.reports import report_files
 from ml.samples import Samples, moment_of, utc
 from ml.slices import accuracy_over_time

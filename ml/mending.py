@@ -3,12 +3,14 @@
 That is how a deployment looks that was stopped between its two writes.
 """
 
-import json
 from typing import Any
 
 from ml.errors import ModelBroken
+from ml.json_files import read_json, read_object
+from ml.metrics_file import sound
+from ml.names import METRICS_FILE, PRODUCTION_METRICS
 from ml.onnx_model import load_model, read_metadata
-from ml.registry import METRICS_FILE, PRODUCTION_METRICS, Production, parsed, read_metrics_of
+from ml.registry import Production, backup_names, candidate_folders, read_metrics_of
 from ml.storage import Store
 
 _NUMBERS = ("total_samples", "train_samples", "holdout_samples", "class_counts")
@@ -30,13 +32,16 @@ def metrics_of_model(
         The metrics of a candidate or a backup with this digest; or what the file's metadata say of
         it; None if nothing is known.
     """
-    for parent, name in (("candidates", METRICS_FILE), ("backups", PRODUCTION_METRICS)):
-        for folder in reversed(store.folders(parent)):
-            metrics = read_metrics_of(store, f"{parent}/{folder}/{name}", model.sha256)
-            if metrics and metrics.get("model_sha256") == model.sha256:
-                return metrics
+    places = (
+        *(f"{folder}/{METRICS_FILE}" for folder in reversed(candidate_folders(store))),
+        *(f"backups/{name}/{PRODUCTION_METRICS}" for name in reversed(backup_names(store))),
+    )
+    for place in places:
+        metrics = read_metrics_of(store, place, model.sha256)
+        if metrics and metrics.get("model_sha256") == model.sha256:
+            return metrics
     told = _told_by_the_file(model)
-    if told and told["data_fingerprint"] == (parsed(beside) or {}).get("data_fingerprint"):
+    if told and told["data_fingerprint"] == (read_object(beside) or {}).get("data_fingerprint"):
         return None
     return told
 
@@ -44,10 +49,10 @@ def metrics_of_model(
 def _told_by_the_file(model: Production) -> dict[str, Any] | None:
     try:
         metadata = read_metadata(load_model(model.model))
-        told = json.loads(metadata["metrics"])
-        numbers = {name: json.loads(metadata[name]) for name in _NUMBERS}
+        told = read_object(metadata["metrics"]) or {}
+        numbers = {name: read_json(metadata[name]) for name in _NUMBERS}
         texts = {name: metadata[name] for name in _TEXTS}
-    except (ModelBroken, KeyError, ValueError):
+    except (ModelBroken, KeyError):
         return None
-    unknown = dict.fromkeys(("production_accuracy", "trained_at", "run_id", "decision"))
-    return {**told, **numbers, **texts, **unknown, "model_sha256": model.sha256}
+    metrics = sound({**told, **numbers, **texts, "model_sha256": model.sha256})
+    return metrics | dict.fromkeys(("production_accuracy", "trained_at", "run_id", "decision"))

@@ -19,15 +19,25 @@ from uuid import uuid4
 import fsspec
 from fsspec import AbstractFileSystem
 
-from ml.storage import LOCK, TEMPORARY, Check, holder, wait_for_lock
+from ml.json_files import read_object
+from ml.names import LOCK, is_temporary, temporary_name
+from ml.storage import DIGESTS, Check, holder, wait_for_lock
+from ml.wording import moment
 
 SCHEMES: Final = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory")
 """Those where an object appears whole or not at all; FTP and its like show half a file."""
 _BUCKETS: Final = frozenset({"s3", "s3a", "gs", "gcs"})
 _LEASE: Final = timedelta(minutes=15)
 """A lock is nobody's after this: its process was killed, for a change takes seconds."""
+_ETAGS: Final = ("ETag", "etag")
 _CHANGED: Final = ("LastModified", "last_modified", "updated", "mtime", "created")
 """What file systems call the time of an object's last change."""
+_EXCLUSIVE: Final = (
+    "use a store with conditional writes (README, MODELS_DIR on an object store), or a folder: "
+    "without them two runs could change the models at once"
+)
+_proven: Final[set[str]] = set()
+"""Stores that keep others out, as this process has seen."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +82,26 @@ class ObjectStore:
                 self._require_bucket()
                 return None
 
+    def digest(self, name: str) -> str | None:
+        """See `Store`."""
+        with self._explained(name):
+            try:
+                facts = self.fs.info(self._path(name), refresh=True)
+            except FileNotFoundError:
+                self._require_bucket()
+                return None
+        state = [str(facts[key]) for key in (*_ETAGS, *_CHANGED) if facts.get(key)]
+        if not state:
+            raise OSError(errno.EIO, "the store does not say when an object was changed")
+        return DIGESTS.of((self.url, name, facts.get("size"), *state), lambda: self.read(name))
+
     def write(self, name: str, content: bytes, check: Check | None = None) -> None:
         """See `Store`."""
         with self._explained(name):
             if check is None:
                 self.fs.pipe_file(self._path(name), content)
                 return
-            staged = self._path(f"{TEMPORARY}{uuid4().hex[:8]}")
+            staged = self._path(temporary_name("model"))
             try:
                 self.fs.pipe_file(staged, content)
                 check(bytes(self.fs.cat_file(staged)))
@@ -103,10 +126,20 @@ class ObjectStore:
             found = self.fs.find(self._path(name), detail=True)
         newest: dict[str, Any] = {}
         for path, facts in found.items():
-            folder = path.rpartition("/")[0].rpartition("/")[2]
+            folder, separator, _ = path.removeprefix(f"{self._path(name)}/").partition("/")
+            if not separator:
+                # What a console leaves for an empty "folder", or a file beside the folders.
+                continue
             changed = next(facts[key] for key in _CHANGED if key in facts)
             newest[folder] = max(changed, newest.get(folder, changed))
         return tuple(sorted(newest, key=lambda folder: (newest[folder], folder)))
+
+    def files(self, name: str) -> frozenset[str]:
+        """See `Store`."""
+        with self._explained(name):
+            self.fs.invalidate_cache()
+            found = self.fs.find(self._path(name))
+        return frozenset(path.removeprefix(f"{self._path(name)}/") for path in found)
 
     def remove_folder(self, name: str) -> None:
         """See `Store`."""
@@ -127,18 +160,34 @@ class ObjectStore:
             yield
         finally:
             with self._explained(LOCK):
-                if self._lock().get("owner") == mine:
+                if (self._lock() or {}).get("owner") == mine:
                     self._discard(self._path(LOCK))
 
     def _take(self, mine: str) -> bool:
         until = datetime.now(UTC) + _LEASE
         lease = {"owner": mine, "holder": holder(), "until": until.isoformat()}
         if self._create(json.dumps(lease).encode()):
+            self._require_exclusive(mine)
             return True
         known = self._lock()
-        if known and datetime.fromisoformat(known["until"]) < datetime.now(UTC):
+        ends = moment((known or {}).get("until"))
+        if known is not None and (ends is None or ends < datetime.now(UTC)):
             self._discard(self._path(LOCK))
         return False
+
+    def _require_exclusive(self, mine: str) -> None:
+        """Tries to create the lock once more, which a store must refuse that keeps others out.
+
+        Raises:
+            OSError: if it does not.
+        """
+        if self.url in _proven:
+            return
+        if self._create(json.dumps({"owner": mine, "until": ""}).encode()):
+            self._discard(self._path(LOCK))
+            told = f"this store ignores If-None-Match, so it has no locks; what to do: {_EXCLUSIVE}"
+            raise OSError(errno.ENOTSUP, told, self.where(LOCK))
+        _proven.add(self.url)
 
     def _create(self, content: bytes) -> bool:
         try:
@@ -147,20 +196,21 @@ class ObjectStore:
             return False
         return True
 
-    def _lock(self) -> dict[str, str]:
+    def _lock(self) -> dict[str, Any] | None:
+        """What the lock says, nothing if that cannot be read; None if there is none."""
         try:
-            return dict(json.loads(self.fs.cat_file(self._path(LOCK))))
-        except (FileNotFoundError, ValueError):
-            return {}
+            return read_object(self.fs.cat_file(self._path(LOCK))) or {}
+        except FileNotFoundError:
+            return None
 
     def _holder(self) -> str:
-        return self._lock().get("holder", "")
+        return str((self._lock() or {}).get("holder") or "")
 
     def _sweep(self) -> None:
         self.fs.invalidate_cache()
         with suppress(FileNotFoundError):
             for path in self.fs.ls(self.root, detail=False):
-                if path.rpartition("/")[2].startswith(TEMPORARY):
+                if is_temporary(path.rpartition("/")[2]):
                     self._discard(path)
 
     def _discard(self, path: str) -> None:
@@ -183,6 +233,8 @@ class ObjectStore:
         except TimeoutError:
             raise
         except OSError as error:
+            if "what to do: " in str(error.strerror):
+                raise
             told = error.strerror or str(error) or type(error).__name__
             raise self._problem(error.errno or errno.EIO, told, name) from error
         except _client_errors() as error:
@@ -190,7 +242,6 @@ class ObjectStore:
 
     def _problem(self, number: int, told: str, name: str) -> OSError:
         remedy = "see that MODELS_DIR names a bucket that exists, and that its connection may write"
-        told = told.removesuffix(f"; what to do: {remedy}")
         return OSError(number, f"{told}; what to do: {remedy}", self.where(name))
 
 

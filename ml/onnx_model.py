@@ -15,6 +15,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
 from ml.contract import FEATURES, INPUT_NAME, LABEL_OUTPUT, PROBABILITY_OUTPUT, REGIMES
 from ml.errors import ModelBroken
+from ml.json_files import read_json
 from ml.threads import in_threads
 
 _ROWS_AT_ONCE = 512
@@ -81,7 +82,7 @@ def check_contract(session: InferenceSession, name: str = "model file") -> None:
     for value_name, (kind, width) in _EXPECTED.items():
         if value_name in given:
             problems += _signature_problems(given[value_name], kind, width)
-    metadata = read_metadata(session)
+    metadata = read_metadata(session, name)
     for key, names in (("features", FEATURES), ("labels", REGIMES)):
         if key in metadata and metadata[key] != json.dumps(names):
             problems.append(f"its metadata say the {key} are {metadata[key]}")
@@ -128,16 +129,24 @@ def score(
     return labels, probabilities
 
 
-def read_metadata(session: InferenceSession) -> dict[str, str]:
-    """The file's `metadata_props`."""
-    return dict(session.get_modelmeta().custom_metadata_map)
+def read_metadata(session: InferenceSession, name: str = "model file") -> dict[str, str]:
+    """The file's `metadata_props`.
+
+    Raises:
+        ModelBroken: if they are no text; the application's runtime may refuse the file for it.
+    """
+    try:
+        return dict(session.get_modelmeta().custom_metadata_map)
+    except _ORT_ERRORS as error:
+        problem = f"its metadata cannot be read: {_first_line(error)}"
+        raise ModelBroken(name, (problem,), _EXPORT_AGAIN) from error
 
 
 def profile_in(model: bytes) -> Any:
     """The profile of the training rows that a file carries; None if it has none, or is no model."""
     try:
-        return json.loads(read_metadata(load_model(model)).get("profile", "null"))
-    except (ModelBroken, ValueError):
+        return read_json(read_metadata(load_model(model)).get("profile"))
+    except ModelBroken:
         return None
 
 

@@ -3,15 +3,8 @@
 from collections.abc import Iterator
 
 from ml.history import read_history
-from ml.registry import (
-    METRICS_FILE,
-    PRODUCTION,
-    PRODUCTION_METRICS,
-    ModelsDir,
-    backup_names,
-    open_store,
-    parsed,
-)
+from ml.names import PRODUCTION, PRODUCTION_METRICS
+from ml.registry import ModelsDir, backup_names, candidate_folders, metrics_in, open_store
 from ml.storage import Store
 
 
@@ -26,7 +19,7 @@ def odd_place(models_dir: ModelsDir, former_place: str | None = None) -> Iterato
     place = store.where(PRODUCTION)
     if former_place and former_place != place:
         yield f"MODELS_DIR has changed: it names {place}, the last deployment wrote {former_place}"
-    traces = [] if store.read(PRODUCTION) is not None else list(_traces(store))
+    traces = [] if store.digest(PRODUCTION) else list(_traces(store))
     if traces:
         yield (
             f"there is no production model at {place}, but {' and '.join(traces)} in the same "
@@ -41,7 +34,7 @@ def _traces(store: Store) -> Iterator[str]:
         yield f"{len(backups)} backups"
     if store.read(PRODUCTION_METRICS) is not None:
         yield PRODUCTION_METRICS
-    files = (store.read(f"candidates/{run}/{METRICS_FILE}") for run in store.folders("candidates"))
-    runs = (*read_history(store), *(parsed(file) or {} for file in files))
+    candidates = (metrics_in(store, folder) or {} for folder in candidate_folders(store))
+    runs = (*read_history(store), *candidates)
     if any(run.get("deployed_at") for run in runs):
         yield "runs that were deployed"

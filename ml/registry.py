@@ -4,25 +4,28 @@ Nothing here trains or judges; production is only read. `ml.deployment` changes 
 """
 
 import hashlib
-import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from ml.errors import ModelBroken
 from ml.history import remember
+from ml.json_files import read_object
+from ml.metrics_file import problems, read_metrics
+from ml.names import (
+    CANDIDATE_FILES,
+    METRICS_FILE,
+    MODEL_FILE,
+    PRODUCTION,
+    PRODUCTION_METRICS,
+    candidate_folder,
+    is_backup,
+    is_candidate,
+)
 from ml.object_store import ObjectStore
 from ml.storage import Folder, Store
 
-PRODUCTION: Final = "regime_detector.onnx"
-PRODUCTION_METRICS: Final = "regime_detector_metrics.json"
-MODEL_FILE: Final = "model.onnx"
-METRICS_FILE: Final = "metrics.json"
-REPORT_FILE: Final = "report.txt"
-REPORT_PAGE_FILE: Final = "report.html"
-CONFUSION_FILE: Final = "confusion_matrix.png"
 _KEPT: Final = 10
 ModelsDir = str | Path | Store
 """MODELS_DIR: a folder, a URL that fsspec knows, or an open store."""
@@ -79,8 +82,10 @@ def write_candidate(models_dir: ModelsDir, run_id: str, files: Mapping[str, byte
     with store.locked():
         store.require_space(sum(map(len, files.values())))
         store.write_folder(folder, files)
-        old = beyond_ten(store, "candidates", protected=folder)
-        remember(store, [parsed(store.read(f"{name}/{METRICS_FILE}")) or {} for name in old])
+        kept = {name: metrics_in(store, name) for name in candidate_folders(store)}
+        own = [name for name, metrics in kept.items() if _is_own(store, name, metrics)]
+        old = beyond_ten(own, protected=folder)
+        remember(store, [kept[name] or {} for name in old])
         remove_folders(store, old)
     return read_candidate(store, run_id)
 
@@ -94,11 +99,15 @@ def read_candidate(models_dir: ModelsDir, run_id: str) -> Candidate:
     folder, store = candidate_folder(run_id), open_store(models_dir)
     name = f"candidate of run {run_id} in {store.where(folder)}"
     model = store.read(f"{folder}/{MODEL_FILE}")
-    metrics = parsed(store.read(f"{folder}/{METRICS_FILE}"))
+    metrics = read_object(store.read(f"{folder}/{METRICS_FILE}"))
     if model is None or metrics is None:
         raise ModelBroken(name, ("its model or its metrics are missing or unreadable",), _RUN_AGAIN)
+    wrong = problems(metrics)
+    if wrong:
+        problem = f"{METRICS_FILE} lacks, or has as something else: {', '.join(wrong)}"
+        raise ModelBroken(name, (problem,), _RUN_AGAIN)
     sha256 = hashlib.sha256(model).hexdigest()
-    require_same(name, str(metrics.get("model_sha256")), sha256)
+    require_same(name, metrics["model_sha256"], sha256)
     return Candidate(run_id, folder, model, sha256, metrics)
 
 
@@ -125,27 +134,17 @@ def read_production(models_dir: ModelsDir) -> Production | None:
     return replace(found, metrics=read_metrics_of(store, PRODUCTION_METRICS, found.sha256))
 
 
+def metrics_in(store: Store, folder: str) -> dict[str, Any] | None:
+    """Reads what is known of a run's candidate; None if nothing readable is."""
+    return read_metrics(store.read(f"{folder}/{METRICS_FILE}"))
+
+
 def read_metrics_of(store: Store, name: str, sha256: str) -> dict[str, Any] | None:
     """Reads metrics that speak of the model with this digest; None if they are another's."""
-    metrics = parsed(store.read(name))
+    metrics = read_metrics(store.read(name))
     if metrics is None or metrics.get("model_sha256", sha256) != sha256:
         return None
     return metrics
-
-
-def candidate_folder(run_id: str) -> str:
-    """Names a run's folder: readable, safe, and different for different runs.
-
-    >>> candidate_folder("scheduled__2026-11-22T02:00:00+00:00")
-    'candidates/scheduled__2026-11-22T02_00_00_00_00-ba2d8a54'
-    """
-    readable = re.sub(r"[^\w-]", "_", run_id, flags=re.ASCII)[:80]
-    return f"candidates/{readable}-{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"
-
-
-def as_json(content: Mapping[str, Any]) -> bytes:
-    """Metrics as they are kept: readable, and never with NaN, which is no JSON."""
-    return (json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
 
 
 def open_store(models_dir: ModelsDir) -> Store:
@@ -156,13 +155,17 @@ def open_store(models_dir: ModelsDir) -> Store:
 
 
 def backup_names(store: Store) -> tuple[str, ...]:
-    """Names of the folders in `backups/`, oldest first: each begins with when it was made."""
-    return tuple(sorted(store.folders("backups")))
+    """Names of our folders in `backups/`, oldest first: each begins with when it was made."""
+    return tuple(sorted(filter(is_backup, store.folders("backups"))))
 
 
-def beyond_ten(store: Store, parent: str, protected: str) -> list[str]:
-    """Names all but the newest ten folders of a folder, oldest first; never the protected one."""
-    folders = [f"{parent}/{name}" for name in store.folders(parent)]
+def candidate_folders(store: Store) -> tuple[str, ...]:
+    """Folders in `candidates/` with a name that we give, as `candidates/x`, oldest first."""
+    return tuple(f"candidates/{name}" for name in store.folders("candidates") if is_candidate(name))
+
+
+def beyond_ten(folders: Sequence[str], protected: str) -> list[str]:
+    """All but the newest ten of some folders, oldest first; never the protected one."""
     return [name for name in folders if name != protected][: 1 - _KEPT]
 
 
@@ -183,10 +186,9 @@ def require_same(name: str, expected: str, found: str) -> None:
         raise ModelBroken(name, (problem,), _RUN_AGAIN)
 
 
-def parsed(content: bytes | None) -> dict[str, Any] | None:
-    """Content of a metrics file; None if it is missing or unreadable."""
-    try:
-        metrics = json.loads(content or b"null")
-    except ValueError:
-        return None
-    return metrics if isinstance(metrics, dict) else None
+def _is_own(store: Store, folder: str, metrics: Mapping[str, Any] | None) -> bool:
+    """Whether a folder of `candidates/` is a run's, and no person's copy of one or other folder."""
+    if metrics is None:
+        # Of a run that was killed between two files.
+        return CANDIDATE_FILES.issuperset(store.files(folder))
+    return candidate_folder(str(metrics.get("run_id"))) == folder

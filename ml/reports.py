@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml.html_report import html_report
+from ml.names import CONFUSION_FILE, REPORT_FILE, REPORT_PAGE_FILE
 from ml.plots import confusion_matrix_png
-from ml.registry import CONFUSION_FILE, REPORT_FILE, REPORT_PAGE_FILE
 from ml.report import text_report
 
 

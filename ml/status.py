@@ -1,7 +1,5 @@
 """Looks at MODELS_DIR as it is: every model with its numbers, and whether its digest agrees."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,15 +8,9 @@ from typing import Any
 from tabulate import tabulate
 
 from ml.hold import Hold, read_hold
-from ml.registry import (
-    METRICS_FILE,
-    MODEL_FILE,
-    PRODUCTION,
-    PRODUCTION_METRICS,
-    ModelsDir,
-    backup_names,
-    open_store,
-)
+from ml.metrics_file import read_metrics
+from ml.names import METRICS_FILE, MODEL_FILE, PRODUCTION, PRODUCTION_METRICS
+from ml.registry import ModelsDir, backup_names, candidate_folders, metrics_in, open_store
 from ml.storage import Store
 from ml.verdict import verdict_of
 from ml.wording import age, number, percent, when
@@ -71,28 +63,28 @@ class Status:
 
 
 def read_status(models_dir: ModelsDir) -> Status:
-    """Reads every model and hashes it.
+    """Reads what is known of every model, and its digest.
 
     Raises:
         OSError: if the folder cannot be read.
     """
     store = open_store(models_dir)
     candidates = tuple(
-        _read(store, f"candidates/{folder}", f"candidates/{folder}/{MODEL_FILE}", METRICS_FILE)
-        for folder in reversed(store.folders("candidates"))
+        _read(store, folder, f"{folder}/{MODEL_FILE}", METRICS_FILE)
+        for folder in reversed(candidate_folders(store))
     )
     production, backups = look_at_production(store), look_at_backups(store)
     return Status(store.where(), production, read_hold(store), backups, candidates)
 
 
 def look_at_production(store: Store) -> KeptModel | None:
-    """Reads and hashes the model in production; None if there is none."""
+    """Looks at the model in production; None if there is none."""
     production = _read(store, "production", PRODUCTION, PRODUCTION_METRICS)
     return production if production.sha256 or production.metrics else None
 
 
 def look_at_backups(store: Store) -> tuple[KeptModel, ...]:
-    """Reads and hashes the models that production has been, newest first."""
+    """Looks at the models that production has been, newest first."""
     return tuple(
         _read(store, f"backups/{name}", f"backups/{name}/{PRODUCTION}", PRODUCTION_METRICS)
         for name in reversed(backup_names(store))
@@ -109,9 +101,9 @@ def metrics_of_runs(store: Store, most: int) -> tuple[tuple[Mapping[str, Any], .
     Returns:
         Their metrics, newest first, and how many older ones there are.
     """
-    folders = store.folders("candidates")[::-1]
-    newest = (f"candidates/{name}/{METRICS_FILE}" for name in folders[:most])
-    return tuple(_parsed(store.read(file)) for file in newest), max(0, len(folders) - most)
+    folders = candidate_folders(store)[::-1]
+    newest = tuple(metrics_in(store, folder) or {} for folder in folders[:most])
+    return newest, max(0, len(folders) - most)
 
 
 def status_text(status: Status, now: datetime) -> str:
@@ -141,10 +133,8 @@ def status_text(status: Status, now: datetime) -> str:
 
 def _read(store: Store, name: str, model_file: str, metrics_file: str) -> KeptModel:
     folder = model_file.rpartition("/")[0]
-    model = store.read(model_file)
-    content = store.read(f"{folder}/{metrics_file}" if folder else metrics_file)
-    metrics = _parsed(content)
-    sha256 = hashlib.sha256(model).hexdigest() if model is not None else None
+    metrics = read_metrics(store.read(f"{folder}/{metrics_file}" if folder else metrics_file)) or {}
+    sha256 = store.digest(model_file)
     return KeptModel(name, sha256, metrics, _problem(sha256, metrics))
 
 
@@ -189,15 +179,7 @@ def _row(model: KeptModel, now: datetime) -> dict[str, str]:
         "run": number(told.get("run_id")),
         "trained": age(told.get("trained_at"), now),
         "accuracy": percent(told.get("test_accuracy")),
-        "verdict": verdict_of(told).title if told else "not known",
+        "verdict": verdict_of(told).title,
         "SHA-256": (model.sha256 or "none")[:12],
         "sound": "NO" if model.problem else "yes",
     }
-
-
-def _parsed(content: bytes | None) -> Mapping[str, Any]:
-    try:
-        metrics = json.loads(content or b"{}")
-    except ValueError:
-        return {}
-    return metrics if isinstance(metrics, dict) else {}

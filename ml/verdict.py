@@ -37,7 +37,9 @@ def verdict_of(metrics: Mapping[str, Any]) -> Verdict:
     >>> verdict_of({"decision": None}).title
     'Not judged yet'
     """
-    decision = metrics.get("decision")
+    if "decision" not in metrics:
+        return Verdict("open", "Not known", "No readable metrics say what was decided.")
+    decision = metrics["decision"]
     if not decision:
         meaning = "This candidate is trained; validate_model has not decided about it."
         return Verdict("open", "Not judged yet", meaning)

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ml.deployment import deploy_candidate
-from ml.registry import METRICS_FILE, as_json, read_candidate, read_production, update_candidate
+from ml.json_files import as_json
+from ml.names import METRICS_FILE
+from ml.registry import read_candidate, read_production, update_candidate
 from pipeline import gauges
 from pipeline.model_asset import event_details
 from pipeline.settings import Settings

@@ -8,8 +8,9 @@ from typing import Any
 from clickhouse.snapshot import Snapshot, verify
 from ml.hold import release
 from ml.judgement import judge_candidate
+from ml.names import REPORT_FILE, candidate_folder
 from ml.promotion import PromotionThresholds
-from ml.registry import REPORT_FILE, candidate_folder, read_candidate
+from ml.registry import read_candidate
 from ml.report import verdict_lines
 from ml.samples import moment_of
 from pipeline.connection import clickhouse_engine

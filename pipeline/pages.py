@@ -61,7 +61,7 @@ def data_docs(path: str) -> Response:
 
 def report(run_id: str = "", dag_id: str = TRAINING) -> Response:
     """Serves the report of a run's candidate."""
-    from ml.registry import REPORT_PAGE_FILE, candidate_folder
+    from ml.names import REPORT_PAGE_FILE, candidate_folder
 
     if dag_id != TRAINING:
         return _of_another_dag(dag_id)

@@ -20,15 +20,9 @@ import numpy as np
 import onnxruntime
 
 from ml.deployment import deploy_candidate, roll_back
+from ml.json_files import as_json
 from ml.onnx_export import export_forest
-from ml.registry import (
-    Production,
-    as_json,
-    backup_names,
-    open_store,
-    read_production,
-    write_candidate,
-)
+from ml.registry import Production, backup_names, open_store, read_production, write_candidate
 from ml.reports import report_pages
 from ml.training import TrainingOptions, fit_forest
 from tests.ml.report_example import example_metrics

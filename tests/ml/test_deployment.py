@@ -11,9 +11,10 @@ import pytest
 
 from ml.deployment import deploy_candidate, roll_back
 from ml.errors import ModelBroken, ModelError
+from ml.json_files import as_json
 from ml.onnx_export import export_forest
 from ml.onnx_model import load_model, score
-from ml.registry import as_json, backup_names, read_candidate, read_production, write_candidate
+from ml.registry import backup_names, read_candidate, read_production, write_candidate
 from ml.storage import Folder
 from tests.ml.report_example import example_metrics
 

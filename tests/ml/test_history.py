@@ -14,7 +14,7 @@ DECISION = {"deploy": False, "reasons": ["too low"], "thresholds": {"min_accurac
 def test_run_whose_candidate_is_pruned_stays_in_the_history_with_its_numbers(store):
     for week in range(12):
         told = {"run_id": f"run{week}", "test_accuracy": week / 12, "decision": DECISION}
-        write_candidate(store, f"run{week}", files(**told, profile=[0] * 999))
+        write_candidate(store, f"run{week}", files(**told, profile={"rows": [0] * 999}))
 
     oldest = read_history(store)
     assert [run["run_id"] for run in oldest] == ["run0", "run1"]

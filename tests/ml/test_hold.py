@@ -9,7 +9,9 @@ import pytest
 from ml.deployment import deploy_candidate, roll_back
 from ml.errors import ModelError
 from ml.hold import HOLD, held, read_hold, release
-from ml.registry import PRODUCTION, as_json, read_production, write_candidate
+from ml.json_files import as_json
+from ml.names import PRODUCTION
+from ml.registry import read_production, write_candidate
 from ml.status import read_status, status_text
 from tests.ml.report_example import example_metrics
 

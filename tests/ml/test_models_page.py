@@ -11,8 +11,9 @@ import pytest
 from ml.balance_chart import balance_chart, balances
 from ml.history import remember
 from ml.hold import Hold, put_hold
+from ml.json_files import as_json
 from ml.models_page import MOST_RUNS, models_page
-from ml.registry import as_json, write_candidate, write_candidate_files
+from ml.registry import write_candidate, write_candidate_files
 from ml.storage import Folder
 from tests.dags.small_models import START, WEEK, deploy, small_candidates
 
@@ -113,13 +114,13 @@ def test_production_of_another_digest_and_a_damaged_backup_are_said(kept: Path) 
 
 def test_unreadable_and_hostile_metrics_break_nothing(tmp_path: Path) -> None:
     store, evil = Folder(tmp_path), "<script>alert(1)</script>"
-    store.write("candidates/a/metrics.json", b"{")
-    store.write("candidates/b/metrics.json", b"[1]")
+    store.write("candidates/a-0a1b2c3d/metrics.json", b"{")
+    store.write("candidates/b-0a1b2c3d/metrics.json", b"[1]")
     metrics = {"run_id": evil, "test_accuracy": evil, "trained_at": evil, "model_sha256": evil}
-    store.write("candidates/c/metrics.json", as_json(metrics))
+    store.write("candidates/c-0a1b2c3d/metrics.json", as_json(metrics))
     for name in "de":
         odd = {"run_id": name, "test_accuracy": 0.5, "trained_at": "soon", "decision": None}
-        store.write(f"candidates/{name}/metrics.json", as_json(odd))
+        store.write(f"candidates/{name}-0a1b2c3d/metrics.json", as_json(odd))
     page = _page(tmp_path)
     assert "<script" not in page and "No model in production" in page
 
@@ -191,11 +192,13 @@ def test_hold_and_notes_of_productions_verdict_stand_there(kept: Path, tmp_path:
     models = tmp_path / "models"
     shutil.copytree(kept, models)
     file = models / "regime_detector_metrics.json"
-    notes = ["these regimes can hardly be predicted: <breakout>", 7]
+    notes = ["these regimes can hardly be predicted: <breakout>"]
     metrics = json.loads(file.read_bytes())
-    file.write_bytes(as_json({**metrics, "decision": {"deploy": True, "notes": notes}}))
+    file.write_bytes(
+        as_json({**metrics, "decision": {"deploy": True, "reasons": [], "notes": notes}})
+    )
     page = _page(models)
-    assert "<li>These regimes can hardly be predicted: &lt;breakout&gt;.</li><li>7.</li>" in page
+    assert "<li>These regimes can hardly be predicted: &lt;breakout&gt;.</li>" in page
     assert "Held:" not in page
     kept_sha256 = metrics["model_sha256"]
     hold = Hold("2026-11-22T02:15:00+00:00", "on-call", "<b>lost</b>", kept_sha256, None)

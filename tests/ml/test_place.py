@@ -2,8 +2,8 @@
 
 import pytest
 
+from ml.json_files import as_json
 from ml.place import odd_place
-from ml.registry import as_json
 from ml.storage import Folder
 
 MODEL, METRICS = "regime_detector.onnx", "regime_detector_metrics.json"
@@ -26,8 +26,16 @@ def test_empty_place_and_one_with_production_are_not_odd(place):
     [
         ("backups/2026-11-22T021500Z_8ac1d7f3/regime_detector.onnx", b"m", "1 backups"),
         (METRICS, b"{}", METRICS),
-        ("history.json", as_json({}).replace(b"{}", b'[{"deployed_at": "2026"}]'), "deployed"),
-        ("candidates/x/metrics.json", b'{"deployed_at": "2026"}', "runs that were deployed"),
+        (
+            "history.json",
+            as_json({}).replace(b"{}", b'[{"deployed_at": "2026-11-22"}]'),
+            "deployed",
+        ),
+        (
+            "candidates/x-0a1b2c3d/metrics.json",
+            b'{"deployed_at": "2026-11-22"}',
+            "runs that were deployed",
+        ),
     ],
 )
 def test_place_that_lost_its_production_is_told_with_its_address(place, name, content, told):
@@ -39,7 +47,7 @@ def test_place_that_lost_its_production_is_told_with_its_address(place, name, co
 
 def test_runs_that_were_all_refused_leave_a_first_deployment(place):
     place.write("history.json", b'[{"deployed_at": null}]')
-    place.write("candidates/x/metrics.json", b'{"deployed_at": null}')
+    place.write("candidates/x-0a1b2c3d/metrics.json", b'{"deployed_at": null}')
     assert not list(odd_place(place))
 
 

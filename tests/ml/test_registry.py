@@ -6,21 +6,17 @@ import os
 import pytest
 
 from ml.errors import ModelBroken
-from ml.registry import (
-    as_json,
-    candidate_folder,
-    read_candidate,
-    read_production,
-    update_candidate,
-    write_candidate,
-)
+from ml.json_files import as_json
+from ml.names import candidate_folder
+from ml.registry import read_candidate, read_production, update_candidate, write_candidate
+from tests.ml.report_example import example_metrics
 
 
 def files(model=b"model", **metrics):
-    sha256 = hashlib.sha256(model).hexdigest()
+    told = {"model_sha256": hashlib.sha256(model).hexdigest(), **metrics}
     return {
         "model.onnx": model,
-        "metrics.json": as_json({"model_sha256": sha256} | metrics),
+        "metrics.json": as_json(example_metrics() | told),
         "report.txt": b"report",
     }
 
@@ -69,7 +65,7 @@ def test_candidate_of_a_retry_replaces_the_earlier_attempt_whole(store, contents
 
 def test_candidates_of_every_store_are_pruned_to_ten(store):
     for number in range(12):
-        write_candidate(store, f"run{number}", files())
+        write_candidate(store, f"run{number}", files(run_id=f"run{number}"))
 
     assert len(store.folders("candidates")) == 10
     assert read_candidate(store, "run11").model == b"model"
@@ -77,10 +73,10 @@ def test_candidates_of_every_store_are_pruned_to_ten(store):
 
 def test_candidates_are_pruned_to_the_newest_ten(tmp_path):
     for number in range(10):
-        candidate = write_candidate(tmp_path, f"run{number}", files())
+        candidate = write_candidate(tmp_path, f"run{number}", files(run_id=f"run{number}"))
         os.utime(tmp_path / candidate.folder, (1000 + number, 1000 + number))
     for number in (10, 11):
-        candidate = write_candidate(tmp_path, f"run{number}", files())
+        candidate = write_candidate(tmp_path, f"run{number}", files(run_id=f"run{number}"))
 
     left = {path.name for path in (tmp_path / "candidates").iterdir()}
     assert left == {candidate_folder(f"run{n}").split("/")[1] for n in range(2, 12)}
@@ -88,7 +84,7 @@ def test_candidates_are_pruned_to_the_newest_ten(tmp_path):
 
 def test_candidate_just_written_is_never_pruned_even_with_an_old_clock(tmp_path):
     for number in range(10):
-        candidate = write_candidate(tmp_path, f"run{number}", files())
+        candidate = write_candidate(tmp_path, f"run{number}", files(run_id=f"run{number}"))
         os.utime(tmp_path / candidate.folder, (4e9 + number, 4e9 + number))
 
     assert write_candidate(tmp_path, "new", files()).model == b"model"

@@ -18,8 +18,9 @@ import pytest
 
 from ml.deployment import deploy_candidate
 from ml.errors import ModelBroken
+from ml.json_files import as_json
 from ml.object_store import ObjectStore
-from ml.registry import as_json, read_production, write_candidate
+from ml.registry import read_production, write_candidate
 from ml.storage import LOCK, Folder
 from tests.ml.report_example import example_metrics
 from tests.ml.test_deployment import anything, sha256

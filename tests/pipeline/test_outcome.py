@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from ml.evidence import Evidence, Pairs
+from ml.json_files import as_json
 from ml.promotion import PromotionThresholds, decide
-from ml.registry import as_json, open_store, write_candidate
+from ml.registry import open_store, write_candidate
 from notifications.message import Message
 from pipeline import outcome
 from pipeline.settings import Settings, read_settings
