@@ -20,7 +20,6 @@ from ml.metrics import Provenance, facts_of, onnx_metadata, settings_of
 from ml.names import METRICS_FILE, MODEL_FILE
 from ml.onnx_export import export_forest, with_metadata
 from ml.profile import profile_of
-from ml.report import text_report
 from ml.reports import report_files
 from ml.samples import Samples
 from ml.split import require_two_regimes, split_at, split_by_time
@@ -39,13 +38,11 @@ class BuiltCandidate:
     Attributes:
         model: content of the ONNX file.
         metrics: content of `metrics.json`, JSON-safe.
-        report: the text report.
         sha256: hex digest of the model.
     """
 
     model: bytes
     metrics: dict[str, Any]
-    report: str
     sha256: str
 
     def files(self) -> dict[str, bytes]:
@@ -114,4 +111,4 @@ def build_candidate(  # noqa: PLR0913
     metrics["model_sha256"] = hashlib.sha256(model).hexdigest()
     metrics["forest_sha256"] = hashlib.sha256(bare).hexdigest()
     log.info("Exported %d bytes, which answer like the forest in another process", len(model))
-    return BuiltCandidate(model, metrics, text_report(metrics), metrics["model_sha256"])
+    return BuiltCandidate(model, metrics, metrics["model_sha256"])

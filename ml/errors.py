@@ -3,6 +3,8 @@
 Retrying cures none of these. A folder or a disk that cannot be used stays an `OSError`.
 """
 
+from ml.wording import visible
+
 
 class ModelError(ValueError):
     """No model can come of this; says what is wrong and what to do."""
@@ -13,7 +15,7 @@ class ModelError(ValueError):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.problem}. What to do: {self.remedy}."
+        return visible(f"{self.problem}. What to do: {self.remedy}.")
 
 
 class TooFewSamples(ModelError):

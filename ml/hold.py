@@ -14,7 +14,7 @@ from ml.json_files import as_json, read_object
 from ml.names import PRODUCTION
 from ml.registry import ModelsDir, open_store
 from ml.storage import Store
-from ml.wording import when
+from ml.wording import visible, when
 
 HOLD: Final = "hold.json"
 _LIFT: Final = "`python -m ml release` lifts the hold"
@@ -41,7 +41,7 @@ class Hold:
     def __str__(self) -> str:
         why = f" ({self.why})" if self.why else ""
         day = when(self.at) if self.at else "a day that is not known"
-        return f"production was put back by hand on {day} by {self.by}{why}"
+        return visible(f"production was put back by hand on {day} by {self.by}{why}")
 
 
 def read_hold(models_dir: ModelsDir) -> Hold | None:

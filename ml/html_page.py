@@ -10,7 +10,7 @@ from typing import Any, Final
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from markupsafe import Markup
 
-from ml.wording import baseline, number, percent, points, when
+from ml.wording import baseline, number, percent, points, visible, when
 
 _FOLDER: Final = Path(__file__).parent
 
@@ -35,7 +35,7 @@ def breakable(name: Any) -> Markup:
     >>> str(breakable("ema_9<"))
     'ema_<wbr>9&lt;'
     """
-    return Markup("_<wbr>").join(str(name).split("_"))
+    return Markup("_<wbr>").join(visible(str(name)).split("_"))
 
 
 @cache
@@ -49,6 +49,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
         undefined=ChainableUndefined,
+        finalize=lambda value: visible(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from ml.contract import REGIMES
 from ml.verdict import verdict_of
+from ml.wording import visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,4 +92,4 @@ def _write(axes: "Axes", row: int, column: int, count: int, share: float) -> Non
 
 def _plain(name: Any) -> str:
     # matplotlib reads $...$ as a formula.
-    return str(name).replace("$", r"\$")
+    return visible(str(name)).replace("$", r"\$")

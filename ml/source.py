@@ -19,11 +19,11 @@ def source_commit(repository: Path = _REPOSITORY) -> str | None:
         40 hex digits and perhaps `-dirty`; None if it is not known, such as outside a checkout.
     """
     written = repository / _COMMIT_FILE
-    if written.is_file():
-        return written.read_text(encoding="ascii").strip() or None
-    if not (repository / ".git").exists():
-        return None
     try:
+        if written.is_file():
+            return written.read_text(encoding="ascii").strip() or None
+        if not (repository / ".git").exists():
+            return None
         told = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607
             cwd=repository,
@@ -32,7 +32,7 @@ def source_commit(repository: Path = _REPOSITORY) -> str | None:
             timeout=30,
             check=True,
         )
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, ValueError, subprocess.SubprocessError):
         # Without git, or where git does not trust the folder's owner, nobody can tell.
         return None
     return told.stdout.strip() or None

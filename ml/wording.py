@@ -80,7 +80,16 @@ def number(value: Any) -> str:
         return "yes" if value else "no"
     if _is_number(value):
         return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
-    return str(value) if isinstance(value, str) else _UNKNOWN
+    return visible(value) if isinstance(value, str) else _UNKNOWN
+
+
+def visible(text: str) -> str:
+    r"""A text in which a sign that cannot be seen, or turns others round, is written as its escape.
+
+    >>> print(visible("range\x1b[31m\u202e"))
+    range\x1b[31m\u202e
+    """
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def baseline(name: str) -> str:

@@ -4,15 +4,21 @@ Pure: no URL is tried here. A problem names the setting to mend and never its va
 these settings are secrets; for the same reason nothing here shows a value in its `repr`.
 """
 
+import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import quote
 
 _TELEGRAM_TOKEN = re.compile(r"(bot)?\d+:[\w-]+", re.ASCII)
 _TELEGRAM_CHAT = re.compile(r"(-?\d{1,32}|@?[A-Za-z_-][\w-]+)(:\d+)?", re.ASCII)
 _SLACK_CHANNEL = re.compile(r"[+#@]?[\w-]{1,32}|[^@\s/]+@[^@\s/]+", re.ASCII)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.ASCII | re.IGNORECASE)
+_BETWEEN = re.compile(r"[\s,]+(?=[a-z0-9]+://)", re.ASCII | re.IGNORECASE)
 _SLACK_CHANNEL_ID = re.compile(r"[CDGU][A-Z0-9]{7,}")
+
+FORM_OF_ENTRIES = 'its extra must be {"config": [{"path": "<Apprise URL>", "tag": "<name>"}]}'
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,10 @@ class Channels:
              text='SLACK_BOT_TOKEN is set, so SLACK_CHANNEL is needed too')]
 
     Attributes:
-        apprise_urls: Further Apprise URLs; blank ones are passed over.
+        apprise_urls: Lines of further Apprise URLs; blank ones, and comments after a `#`, are
+            passed over.
         apprise_default: `(URL, tag)` of each entry of the connection `apprise_default`.
+        unreadable: What is wrong with settings that could not even be read.
     """
 
     telegram_bot_token: str | None = None
@@ -56,6 +64,7 @@ class Channels:
     slack_channel: str | None = None
     apprise_urls: tuple[str, ...] = ()
     apprise_default: tuple[tuple[str, str], ...] = ()
+    unreadable: tuple[Problem, ...] = ()
 
     def __repr__(self) -> str:
         return f"Channels({', '.join(entry.channel for entry in self.entries())})"
@@ -66,8 +75,8 @@ class Channels:
 
     def values(self) -> Iterator[str]:
         """Every single setting that is given, with Telegram's chat and Slack's channel left out."""
-        public = {"telegram_admin_chat_id", "slack_channel", "apprise_urls", "apprise_default"}
-        yield from (self.given(f.name) for f in fields(self) if f.name not in public)
+        single = ("telegram_bot_token", "slack_webhook_url", "slack_bot_token")
+        yield from map(self.given, single)
         yield from (url.strip() for url in self.apprise_urls)
         yield from (url.strip() for url, _ in self.apprise_default)
 
@@ -75,13 +84,45 @@ class Channels:
         """Each configured channel, usable or not."""
         yield from _telegram(self)
         yield from _slack(self)
-        for number, url in enumerate(self.apprise_urls, start=1):
-            if url.strip():
+        for number, line in enumerate(self.apprise_urls, start=1):
+            if line.strip() and not line.strip().startswith("#"):
                 name = f"APPRISE_URLS line {number}"
-                yield Endpoint(name, name, url.strip())
+                yield _endpoint(name, name, line)
         for url, tag in self.apprise_default:
             name = f"apprise_default ({tag})" if tag else "apprise_default"
-            yield Endpoint(name, f"the connection {name}", url.strip())
+            yield _endpoint(name, f"the connection {name}", url)
+        yield from self.unreadable
+
+
+def entries_of(config: object) -> tuple[tuple[str, str], ...]:
+    """Reads what the form of the connection `apprise_default` has stored.
+
+    Args:
+        config: `config` of its extra: entries with `path` and `tag`, one or a list, perhaps as
+            JSON text; None if there is none.
+
+    Returns:
+        `(path, tag)` of each.
+
+    Raises:
+        ValueError: if it is something else.
+
+    >>> entries_of('[{"path": "json://host", "tag": "ops"}]'), entries_of({"path": "json://host"})
+    ((('json://host', 'ops'),), (('json://host', ''),))
+    """
+    found: Any = json.loads(config or "[]") if isinstance(config, str) else config
+    entries = found if isinstance(found, list) else [found] if found else []
+    if not all(isinstance(e, dict) and isinstance(e.get("path"), str) for e in entries):
+        raise ValueError(FORM_OF_ENTRIES)
+    return tuple((entry["path"], str(entry.get("tag") or "")) for entry in entries)
+
+
+def _endpoint(channel: str, setting: str, text: str) -> Endpoint | Problem:
+    """A channel of an Apprise URL, or of several; Apprise would find them in any text."""
+    if all(map(_ADDRESS.fullmatch, _BETWEEN.split(text.strip()))):
+        return Endpoint(channel, setting, text.strip())
+    comment = "a comment is a line of its own that begins with #, and a blank in a URL is %20"
+    return Problem(channel, f"{setting} has something else than an address in it: {comment}")
 
 
 def _telegram(channels: Channels) -> Iterator[Endpoint | Problem]:
@@ -104,7 +145,7 @@ def _slack(channels: Channels) -> Iterator[Endpoint | Problem]:
     webhook = channels.given("slack_webhook_url")
     token, channel = channels.given("slack_bot_token"), channels.given("slack_channel")
     if webhook:
-        yield Endpoint("Slack", "SLACK_WEBHOOK_URL", webhook)
+        yield _endpoint("Slack", "SLACK_WEBHOOK_URL", webhook)
     elif problem := _incomplete("SLACK_BOT_TOKEN", token, "SLACK_CHANNEL", channel):
         yield Problem("Slack", problem)
     elif channel and not _SLACK_CHANNEL.fullmatch(channel):

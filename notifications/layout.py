@@ -23,6 +23,19 @@ def one_line(text: str, limit: int = LONGEST_LINE) -> str:
     return f"{(at_word or kept).rstrip()}…"
 
 
+def visible(line: str) -> str:
+    r"""A line in which a sign that cannot be seen, or turns others round, is written as its escape.
+
+    >>> print(visible("range\x1b[31m\u202e"))
+    range\x1b[31m\u202e
+    """
+    if line.isprintable():
+        return line
+    # The joiner makes one emoji of several.
+    signs = (c if c.isprintable() or c == "\u200d" else ascii(c)[1:-1] for c in line)
+    return "".join(signs)
+
+
 def bullets(items: Iterable[str], mark: str = "•", longest: int = LONGEST_LIST) -> tuple[str, ...]:
     """One marked line an item; a long list ends in how many are not shown.
 

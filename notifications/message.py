@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Literal, NamedTuple
 
-from notifications.layout import cut, one_line, utf16_length
+from notifications.layout import cut, one_line, utf16_length, visible
 
 Kind = Literal[
     "deployed",
@@ -67,6 +67,10 @@ class Message:
     details: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     pictures: tuple[Picture, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("lead", "details"):
+            object.__setattr__(self, name, tuple(map(visible, getattr(self, name))))
 
     @property
     def text(self) -> str:

@@ -18,10 +18,11 @@ from typing import Any
 
 from apprise import Apprise, AppriseResult, NotifyFormat, NotifyType
 
+from notifications.answers import bounded_answers
 from notifications.channels import Channels, Problem
 from notifications.layout import one_line
 from notifications.message import Kind, Message, Picture
-from notifications.patience import PAUSES, Patience
+from notifications.patience import PAUSES, WITHIN, Patience, Time
 from notifications.redaction import masked, masked_logs, noted_reasons, redacted
 from notifications.rendering import as_blocks, as_caption_block, as_html
 from notifications.services import Service, hidden_values, open_services, schemes_of
@@ -70,6 +71,7 @@ def send(
     channels: Channels,
     *,
     pauses: Sequence[float] = PAUSES,
+    within: float = WITHIN,
     sleep: Sleep = time.sleep,
 ) -> tuple[Delivery, ...]:
     """Sends `message` everywhere it is configured to go. A failed delivery is reported, not raised.
@@ -79,6 +81,7 @@ def send(
         channels: Where to say it.
         pauses: Seconds before each further try on a service; a chat that has taken the message is
             not tried again, and one that says no for good ends the tries.
+        within: Seconds that all tries on a service may take; nothing goes on afterwards.
         sleep: Waits for that many seconds.
 
     Returns:
@@ -87,7 +90,14 @@ def send(
     """
     opened = tuple(open_services(channels, tries=1 + len(pauses)))
     hidden = hidden_values(channels, opened)
-    deliver = partial(_delivery, masked(message, hidden), hidden=hidden, pauses=pauses, sleep=sleep)
+    deliver = partial(
+        _delivery,
+        masked(message, hidden),
+        hidden=hidden,
+        pauses=pauses,
+        within=within,
+        sleep=sleep,
+    )
     if not opened:
         return ()
     with masked_logs(hidden), ThreadPoolExecutor(len(opened)) as threads:
@@ -105,19 +115,20 @@ def secrets(channels: Channels) -> tuple[str, ...]:
     return hidden_values(channels, tuple(open_services(channels)))
 
 
-def _delivery(
+def _delivery(  # noqa: PLR0913
     message: Message,
     entry: Service | Problem,
     *,
     hidden: Sequence[str],
     pauses: Sequence[float],
+    within: float,
     sleep: Sleep,
 ) -> Delivery:
     if isinstance(entry, Problem):
         return Delivery(entry.channel, delivered=False, detail=entry.text)
     try:
-        with _temporary_folder() as folder:
-            return _deliver(message, entry, folder, pauses, sleep)
+        with _temporary_folder() as folder, bounded_answers(entry.is_yes):
+            return _deliver(message, entry, folder, pauses, Time(within, sleep))
     except Exception as error:  # noqa: BLE001 - no chat may ever cost a run its result
         detail = redacted(f"{type(error).__name__}: {error}", hidden)
         return Delivery(entry.channel, delivered=False, detail=one_line(detail))
@@ -136,10 +147,10 @@ def _temporary_folder() -> Iterator[Path]:
 
 
 def _deliver(
-    message: Message, service: Service, folder: Path, pauses: Sequence[float], sleep: Sleep
+    message: Message, service: Service, folder: Path, pauses: Sequence[float], left: Time
 ) -> Delivery:
     """Sends the text, then the pictures: Apprise gives up a text whose picture is lost."""
-    problem = _post(service, message.kind, _text_post(message, service, folder), pauses, sleep)
+    problem = _post(service, message.kind, _text_post(message, service, folder), pauses, left)
     if problem:
         return Delivery(service.channel, delivered=False, detail=problem)
     lost = []
@@ -149,20 +160,20 @@ def _deliver(
         except (OSError, ValueError) as error:
             problem = str(error)
         else:
-            problem = _post(service, message.kind, post, pauses[:1], sleep)
+            problem = _post(service, message.kind, post, pauses[:1], left)
         if problem:
             lost.append(f"without {picture.name}: {problem}")
     return Delivery(service.channel, delivered=True, detail=one_line("; ".join(lost)))
 
 
-def _post(service: Service, kind: Kind, post: _Post, pauses: Sequence[float], sleep: Sleep) -> str:
+def _post(service: Service, kind: Kind, post: _Post, pauses: Sequence[float], left: Time) -> str:
     """Lets Apprise send something; returns why it was not taken, "" if it was."""
     plugin = service.plugin
     app = Apprise(asset=plugin.asset)
     app.add(plugin)
     with noted_reasons() as reasons:
         original = plugin.notify
-        plugin.notify = Patience(original, reasons, pauses, sleep)  # type: ignore[method-assign]
+        plugin.notify = Patience(original, reasons, pauses, left)  # type: ignore[method-assign]
         try:
             result = app.notify(
                 body=post.body,

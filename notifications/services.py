@@ -7,16 +7,16 @@ from typing import Final, Literal
 
 from apprise import Apprise, AppriseAsset, NotifyBase, NotifyFormat
 
+from notifications.answers import ANSWER_SECONDS, IsYes, anything, is_ok, says_ok
 from notifications.channels import Channels, Endpoint, Problem
 from notifications.redaction import maskable, silent_logs, token_pieces
 
 _SENDER_NAME: Final = "Regime Detection"
 # Plug-ins take URLs apart without checks: "tgram://1:" ends in an IndexError.
 _PARSER_ERRORS: Final = (LookupError, TypeError, ValueError, AttributeError)
-# Apprise's own 4 seconds are short: a message taken later than that would be sent twice.
-_ANSWER_SECONDS: Final = 15.0
 # A Slack workflow takes other fields, which only its owner knows.
-_SLACK_MODES: Final = frozenset({"hook", "gov-hook", "bot"})
+_HOOKS: Final = frozenset({"hook", "gov-hook"})
+_SLACK_MODES: Final = _HOOKS | {"bot"}
 
 Style = Literal["html", "blocks", "text"]
 
@@ -29,6 +29,7 @@ class Service:
     plugin: NotifyBase
     style: Style
     takes_pictures: bool
+    is_yes: IsYes
 
 
 def _asset(tries: int) -> AppriseAsset:
@@ -40,6 +41,10 @@ def _asset(tries: int) -> AppriseAsset:
         async_mode=False,
         default_service_retry=tries - 1,
         default_service_wait=0.0,
+        # Tries end by themselves: what Apprise stops waiting for goes on in the background.
+        service_timeout=0,
+        # A redirect answers for somebody else; the text of a POST is lost on the way, too.
+        http_redirects=False,
     )
 
 
@@ -74,17 +79,25 @@ def _open(endpoint: Endpoint, asset: AppriseAsset) -> Iterator[Service | Problem
 
 def _service(channel: str, plugin: NotifyBase) -> Service:
     """What is to know of a plug-in; one with a template of its owner's is left as it is."""
-    plugin.socket_read_timeout = max(plugin.socket_read_timeout, _ANSWER_SECONDS)
+    plugin.socket_read_timeout = max(plugin.socket_read_timeout, ANSWER_SECONDS)
     schemes, own_template = schemes_of(plugin), bool(getattr(plugin, "template", None))
     style: Style = "text"
     if own_template:
-        return Service(channel, plugin, style, takes_pictures=False)
+        return Service(channel, plugin, style, takes_pictures=False, is_yes=_yes(plugin))
     if "tgram" in schemes and plugin.resolve_format() is NotifyFormat.HTML:
         style = "html"
     mode = str(getattr(plugin, "mode", ""))
     if "slack" in schemes and mode in _SLACK_MODES:
         style = "blocks"
-    return Service(channel, plugin, style, "tgram" in schemes or mode == "bot")
+    takes_pictures = "tgram" in schemes or mode == "bot"
+    return Service(channel, plugin, style, takes_pictures, _yes(plugin))
+
+
+def _yes(plugin: NotifyBase) -> IsYes:
+    schemes = schemes_of(plugin)
+    if "tgram" in schemes:
+        return says_ok
+    return is_ok if "slack" in schemes and getattr(plugin, "mode", "") in _HOOKS else anything
 
 
 def hidden_values(channels: Channels, opened: Sequence[Service | Problem]) -> tuple[str, ...]:

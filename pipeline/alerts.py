@@ -4,16 +4,16 @@ A task that fails with an exception speaks for itself (it knows the details). Th
 speaks for tasks that could not, such as a killed worker, and keeps silent where one has spoken.
 """
 
-import json
 import logging
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow.sdk import BaseHook, Variable
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
-from notifications.patience import PAUSES
+from notifications.patience import WITHIN
 from pipeline.dag_ids import ROLLBACK, TRAINING
 from pipeline.failure import failure_message
 from pipeline.links import links_of_run, links_of_task
@@ -23,23 +23,24 @@ if TYPE_CHECKING:
     from notifications.message import Message
 
 log = logging.getLogger(__name__)
+_Setting = TypeVar("_Setting")
 
 _TOLD_KEY: Final = "failure_message"
 _APPRISE_CONNECTION: Final = "apprise_default"
-_HURRIED: Final = (2.0, 10.0)
+_HURRIED: Final = 45.0
 """Airflow stops a DAG's callback after 50 seconds."""
 _told_here: set[str] = set()
 """Runs told of in this process."""
 
 
-def tell(message: "Message", pauses: Sequence[float] = PAUSES) -> None:
+def tell(message: "Message", within: float = WITHIN) -> None:
     """Sends a message everywhere and logs it, with what became of it on each channel.
 
     The pipeline's result does not depend on chat, so nothing is raised for an undelivered message.
 
     Args:
         message: what to say.
-        pauses: seconds to wait before each further attempt.
+        within: seconds that this may take at most.
     """
     from notifications.sender import secrets, send
 
@@ -47,7 +48,7 @@ def tell(message: "Message", pauses: Sequence[float] = PAUSES) -> None:
     for secret in secrets(channels):
         mask_secret(secret)
     log.info("Message:\n%s", message.text)
-    deliveries = send(message, channels, pauses=pauses)
+    deliveries = send(message, channels, within=within)
     if not deliveries:
         log.warning(
             "No channel is configured, so this message stands in the log only. Set "
@@ -94,7 +95,7 @@ def tell_of_failed_run(context: Mapping[str, Any]) -> None:
 
 def read_channels() -> "Channels":
     """Reads the chat settings from Variables and the connection `apprise_default`."""
-    from notifications.channels import Channels
+    from notifications.channels import FORM_OF_ENTRIES, Channels, Problem
 
     names = (
         "TELEGRAM_BOT_TOKEN",
@@ -102,23 +103,43 @@ def read_channels() -> "Channels":
         "SLACK_WEBHOOK_URL",
         "SLACK_BOT_TOKEN",
         "SLACK_CHANNEL",
+        "APPRISE_URLS",
     )
-    given = {name.lower(): Variable.get(name, default=None) for name in names}
-    urls = Variable.get("APPRISE_URLS", default="") or ""
+    unreadable: list[Problem] = []
+
+    def read(name: str, how: Callable[[], _Setting], otherwise: _Setting, hint: str) -> _Setting:
+        try:
+            return how()
+        except Exception as error:  # noqa: BLE001 - such as one that another key has encrypted
+            # Its text may quote the setting, which may be a secret.
+            problem = f"{name} cannot be read ({type(error).__name__}): {hint}"
+            unreadable.append(Problem(name, problem))
+            return otherwise
+
+    texts = {name: read(name, partial(_variable, name), "", "enter it again") for name in names}
+    urls = texts.pop("APPRISE_URLS").splitlines()
+    entries: tuple[tuple[str, str], ...] = ()
+    connection = f"the connection {_APPRISE_CONNECTION}"
     return Channels(
-        **given, apprise_urls=tuple(urls.splitlines()), apprise_default=_apprise_connection()
+        **{name.lower(): text for name, text in texts.items()},
+        apprise_urls=tuple(urls),
+        apprise_default=read(connection, _apprise_connection, entries, FORM_OF_ENTRIES),
+        unreadable=tuple(unreadable),
     )
+
+
+def _variable(name: str) -> str:
+    return str(Variable.get(name, default=None) or "")
 
 
 def _apprise_connection() -> tuple[tuple[str, str], ...]:
+    from notifications.channels import entries_of
+
     try:
-        config = BaseHook.get_connection(_APPRISE_CONNECTION).extra_dejson.get("config") or []
+        connection = BaseHook.get_connection(_APPRISE_CONNECTION)
     except AirflowNotFoundException:
         return ()
-    if isinstance(config, str):  # as the provider's form stores it
-        config = json.loads(config)
-    entries = [config] if isinstance(config, dict) else config
-    return tuple((str(entry["path"]), str(entry.get("tag") or "")) for entry in entries)
+    return entries_of(connection.extra_dejson.get("config"))
 
 
 def _is_told(context: Mapping[str, Any]) -> bool:

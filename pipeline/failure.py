@@ -1,16 +1,15 @@
 """Words a failed task for the chat: rejected data with its report, anything else with a remedy."""
 
 import errno
-import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
+
+from ml.decoration import decoration
 
 if TYPE_CHECKING:
     from expectations.report import GateReport
     from expectations.run_record import RuleRecord
     from notifications.message import Message, Picture
-
-log = logging.getLogger(__name__)
 
 _REMEDIES: Final = {
     "AirflowTaskTimeout": "Please see in the log what took so long, then clear the task.",
@@ -69,15 +68,12 @@ def _rows(rule: "RuleRecord") -> tuple[str, ...]:
 def _pictures(report: "GateReport") -> "tuple[Picture, ...]":
     from notifications.message import Picture
 
-    try:
+    with decoration("The picture of the class balance"):
         from expectations.balance_picture import class_balance_png
 
         picture = class_balance_png(report.classes, report.verdict, report.missing)
         return (Picture("class_balance.png", picture),)
-    except Exception:
-        # A picture is never a reason to lose the message.
-        log.exception("The picture of the class balance could not be drawn")
-        return ()
+    return ()
 
 
 def _remedy(error: BaseException) -> str:

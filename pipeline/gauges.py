@@ -8,12 +8,15 @@ from typing import Final
 
 from airflow.sdk.observability import stats
 
+from ml.decoration import decoration
+
 LABELLED_ROWS: Final = "regime_model.labelled_rows"
 GATE_PASSED: Final = "regime_model.gate_passed"
 ACCURACY: Final = "regime_model.accuracy"
 DEPLOYED_AT: Final = "regime_model.deployed_at"
 
 
+@decoration("A gauge of the data")
 def tell_of_data(labelled_rows: int, passed: bool) -> None:
     """Says what the data gate found.
 
@@ -25,6 +28,7 @@ def tell_of_data(labelled_rows: int, passed: bool) -> None:
     stats.gauge(GATE_PASSED, int(passed))
 
 
+@decoration("A gauge of production")
 def tell_of_production(accuracy: float | None, deployed_at: str | None) -> None:
     """Says how good the model in production is, and since when it is there.
 

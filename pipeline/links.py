@@ -4,10 +4,10 @@ from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import quote
 
-from airflow.sdk import Variable
-
+from ml.decoration import decoration
 from pipeline.dag_ids import ROLLBACK
 from pipeline.page_addresses import models_page, page_of_run, run_in_airflow
+from pipeline.settings import read_text
 
 _VALIDATIONS: Final = "validations"
 _DEPTH: Final = 5
@@ -28,19 +28,22 @@ def links_of_task(task: Any, page: str | None = None) -> dict[str, str]:
         task: Airflow's task instance.
         page: path of the Data Docs page the run has written, if known.
     """
-    links = {**links_of_run(task.dag_id, task.run_id), "Log": task.log_url}
-    if task.dag_id == ROLLBACK:
-        return {**links, "Models": models_page()}
-    if page or task.task_id != "check_data":
-        links["Data Docs"] = _data_docs(task, page)
-    if task.task_id not in _WITHOUT_REPORT:
-        links["Report"] = page_of_run("report", task.dag_id, task.run_id)
+    links: dict[str, str] = {}
+    with decoration("A link"):
+        links |= {**links_of_run(task.dag_id, task.run_id), "Log": task.log_url}
+        if task.dag_id == ROLLBACK:
+            return {**links, "Models": models_page()}
+        if page or task.task_id != "check_data":
+            with decoration("The link to the Data Docs"):
+                links["Data Docs"] = _data_docs(task, page)
+        if task.task_id not in _WITHOUT_REPORT:
+            links["Report"] = page_of_run("report", task.dag_id, task.run_id)
     return links
 
 
 def _data_docs(task: Any, page: str | None) -> str:
     """The run's page in the Airflow UI, or on the site that DATA_DOCS_URL names."""
-    site = Variable.get("DATA_DOCS_URL", default=None)
+    site = read_text("DATA_DOCS_URL")
     if not site:
         return page_of_run("data-docs/run", task.dag_id, task.run_id)
     parts = PurePath(page or "").parts[-_DEPTH:]

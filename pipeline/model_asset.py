@@ -18,9 +18,12 @@ def event_details(models: "Store", deployment: Mapping[str, Any]) -> dict[str, A
         models: the place of the models, after the deployment.
         deployment: what was done.
     """
+    from ml.decoration import decoration
     from ml.registry import read_production
 
-    production = read_production(models)
-    metrics = (production.metrics if production else None) or {}
+    metrics: Mapping[str, Any] = {}
+    with decoration("What is known of the model in the event of the asset"):
+        production = read_production(models)
+        metrics = (production.metrics if production else None) or {}
     told = {"accuracy": metrics.get("test_accuracy"), "versions": metrics.get("versions")}
     return {**deployment, **told}

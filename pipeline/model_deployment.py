@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from ml.decoration import decoration
 from ml.deployment import deploy_candidate
 from ml.json_files import as_json
 from ml.names import METRICS_FILE
@@ -43,10 +44,11 @@ def skip_deployment(settings: Settings, run_id: str, decision: Mapping[str, Any]
     """Leaves production as it is and writes the reasons into the log."""
     _keep_answer(settings, run_id, decision)
     log.info("Production model unchanged: %s.", "; ".join(decision["reasons"]))
-    production = read_production(settings.models)
-    metrics = (production.metrics if production else None) or {}
-    accuracy = decision["production_accuracy"] or metrics.get("test_accuracy")
-    gauges.tell_of_production(accuracy, metrics.get("deployed_at"))
+    with decoration("The gauges of production"):
+        production = read_production(settings.models)
+        metrics = (production.metrics if production else None) or {}
+        accuracy = decision["production_accuracy"] or metrics.get("test_accuracy")
+        gauges.tell_of_production(accuracy, metrics.get("deployed_at"))
 
 
 def _approved_at(decision: Mapping[str, Any]) -> datetime | None:

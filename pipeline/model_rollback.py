@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from ml.decoration import decoration
 from ml.deployment import roll_back as roll_back_model
 from ml.status import KeptModel, read_status, status_text
 from notifications.facts import RollbackFacts
@@ -25,7 +26,8 @@ def list_backups(settings: Settings) -> dict[str, Any]:
         Production, None if there is none, and the backups, newest first.
     """
     status = read_status(settings.models)
-    log.info("%s", status_text(status, datetime.now(UTC)))
+    with decoration("The table in the log"):
+        log.info("%s", status_text(status, datetime.now(UTC)))
     return {
         "production": _row(status.production) if status.production else None,
         "backups": [_row(backup) for backup in status.backups],

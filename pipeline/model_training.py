@@ -8,6 +8,7 @@ from typing import Any
 from clickhouse.snapshot import Snapshot, verify
 from ml.candidate import build_candidate
 from ml.metrics import Provenance
+from ml.names import REPORT_FILE
 from ml.registry import write_candidate
 from ml.source import source_commit
 from ml.training import TrainingOptions
@@ -46,8 +47,9 @@ def train_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) ->
     log.info(
         "Accuracy on the holdout, not judged yet: %s", percent(candidate.metrics["test_accuracy"])
     )
+    files = candidate.files()
     with log_group(log, "Report"):
-        log.info("%s", candidate.report)
-    write_candidate(settings.models, run_id, candidate.files())
+        log.info("%s", files.get(REPORT_FILE, b"").decode())
+    write_candidate(settings.models, run_id, files)
     told = ("test_accuracy", "train_accuracy", "cv_accuracy", "total_samples", "train_samples")
     return {"model_sha256": candidate.sha256} | {name: candidate.metrics[name] for name in told}

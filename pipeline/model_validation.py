@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clickhouse.snapshot import Snapshot, verify
+from ml.decoration import decoration
 from ml.hold import release
 from ml.judgement import judge_candidate
 from ml.names import REPORT_FILE, candidate_folder
@@ -61,7 +62,7 @@ def validate_model(
         samples = read_rows_since(engine, frozen, moment_of(judged["holdout_start"]))
     judged_now = judge_candidate(settings.models, run_id, samples, thresholds, former_place)
     decision = judged_now.to_dict()
-    with log_group(log, "Report"):
+    with log_group(log, "Report"), decoration("The report in the log"):
         report = settings.models.read(f"{candidate_folder(run_id)}/{REPORT_FILE}") or b""
         log.info("%s", report.decode())
     log.info("%s", "\n".join(verdict_lines(decision)))

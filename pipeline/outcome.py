@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from ml.decoration import decoration
 from ml.errors import ModelError
 from ml.evidence import Pairs
+from ml.names import PRODUCTION
 from ml.promotion import Decision
 from ml.registry import read_candidate
 from notifications.facts import Comparison, RegimeCount, Significance, TrainingFacts
@@ -29,6 +32,10 @@ def notify_success(  # noqa: PLR0913, PLR0917 - all of them are facts about the 
     """Tells what became of the run: deployed, or not and why; and the data gate's warnings."""
     metrics = _metrics(settings, run_id)
     facts = _facts(report, trained, decision, metrics)
+    if decision["deploy"] and not facts.comparison:
+        place = settings.models.where(PRODUCTION)
+        first = f"the first model that could be put at {place}: see that the application reads it"
+        facts = replace(facts, notes=(*facts.notes, first))
     word = deployed if decision["deploy"] else not_deployed
     tell(word(facts, links, _pictures(metrics, decision)))
 
@@ -93,11 +100,8 @@ def _pictures(metrics: Mapping[str, Any], decision: Mapping[str, Any]) -> tuple[
     if not metrics:
         return ()
     told = {**metrics, "decision": decision, "deployed_at": decision["deploy"] or None}
-    try:
+    with decoration("The confusion matrix"):
         from ml.plots import confusion_matrix_png
 
         return (Picture("confusion_matrix.png", confusion_matrix_png(told)),)
-    except Exception:
-        # A picture is never a reason to lose the message.
-        log.exception("The confusion matrix could not be drawn")
-        return ()
+    return ()

@@ -3,6 +3,7 @@
 All are read when a task runs and checked at once; none is read while Airflow parses the DAG.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from ml.storage import Store
 
 ON_DOUBT: Final = ("ask", "keep")
+_QUOTES: Final = tuple("'\"`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}")
+_NO_FOLDER: Final = re.compile(r"""(^|/)~|[$`'"\\*?<>|{}%]|^[A-Za-z][A-Za-z0-9+.-]*:""")
+"""What a shell or another system would have replaced, and a URL with a slash too few."""
+_FOLDER: Final = "a folder's whole path, such as /app/models: nothing in it is replaced"
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 
 
@@ -81,11 +86,27 @@ def read_settings(params: Mapping[str, Any] | None = None) -> Settings:
     others: dict[str, Any] = {
         "models_dir": _models_dir(),
         "data_docs_dir": read_data_docs_dir(),
-        "snapshot_database": Variable.get("SNAPSHOT_DATABASE", default=None) or None,
-        "train_dask_scheduler": Variable.get("TRAIN_DASK_SCHEDULER", default=None) or None,
+        "snapshot_database": read_text("SNAPSHOT_DATABASE"),
+        "train_dask_scheduler": read_text("TRAIN_DASK_SCHEDULER"),
     }
     values: dict[str, Any] = numbers | others | {"on_doubt": _on_doubt()}
     return Settings(**{field.name: values[field.name] for field in fields(Settings)})
+
+
+def read_text(name: str) -> str | None:
+    """Reads a setting that is a text, without the blanks around it; None if it is not given.
+
+    Raises:
+        SettingError: if it has quotes around it or more than one line, as a pasted one may: they
+            would become part of a name, and of another place.
+    """
+    value = Variable.get(name, default=None)
+    text = "" if value is None else str(value).strip()
+    if text[:1] in _QUOTES or text[-1:] in _QUOTES:
+        raise SettingError(name, value, "the same without quotes")
+    if not text.isprintable():
+        raise SettingError(name, value, "one line of visible characters")
+    return text or None
 
 
 def read_models() -> "Store":
@@ -107,10 +128,10 @@ def read_data_docs_dir() -> Path:
 
 
 def _on_doubt() -> str | None:
-    value = str(Variable.get("ON_DOUBT", default=None) or "").strip()
-    if value not in {"", *ON_DOUBT}:
+    value = read_text("ON_DOUBT")
+    if value not in {None, *ON_DOUBT}:
         raise SettingError("ON_DOUBT", value, f"{' or '.join(ON_DOUBT)} (default {ON_DOUBT[0]})")
-    return value or None
+    return value
 
 
 def _opened(models_dir: str) -> "Store":
@@ -127,8 +148,12 @@ def _models_dir() -> str:
 
 
 def _address(name: str, default: str) -> str:
-    value = Variable.get(name, default=None) or default
-    return value if "://" in value else str(REPOSITORY / value)
+    value = read_text(name) or default
+    if "://" in value:
+        return value
+    if _NO_FOLDER.search(value):
+        raise SettingError(name, value, _FOLDER)
+    return str(REPOSITORY / value)
 
 
 def _folder(name: str, default: str) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import socketserver
 import ssl
 import struct
 import threading
@@ -127,3 +128,31 @@ def serving(certificate: Certificate) -> Iterator[tuple[ChatServices, int]]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def mail_server(to_login: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """An SMTP server that answers each try to log in so; gives its port, and the tries."""
+    logins: list[bytes] = []
+
+    class Mail(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"220 mail\r\n")
+            for line in self.rfile:
+                command = line[:4].upper()
+                if command == b"AUTH":
+                    logins.append(line)
+                    self.wfile.write(to_login + b"\r\n")
+                elif command == b"EHLO":
+                    self.wfile.write(b"250-mail\r\n250 AUTH PLAIN\r\n")
+                else:
+                    self.wfile.write(b"221 bye\r\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield int(server.server_address[1]), logins
+        finally:
+            server.shutdown()
+            thread.join()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from notifications.channels import Channels, Endpoint, Problem
+from notifications.channels import Channels, Endpoint, Problem, entries_of
 
 TOKEN = "123456789:AAE-abc_DEF"
 BOT = "xoxb-1234-5678-abcdef"
@@ -66,6 +66,43 @@ def test_channel_half_or_wrongly_configured_is_a_problem_naming_the_setting(sett
     assert isinstance(problem, Problem)
     assert named in problem.text
     assert not any(value in problem.text for value in settings.values())
+
+
+def test_comment_among_the_urls_is_no_channel_and_its_token_stays_hidden():
+    channels = Channels(apprise_urls=("# tgram://123456:s3cret/1", " #json://host", "json://host"))
+    assert list(channels.entries()) == [
+        Endpoint("APPRISE_URLS line 3", "APPRISE_URLS line 3", "json://host")
+    ]
+    assert "# tgram://123456:s3cret/1" in channels.values()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "json://host # my chat",
+        "chat: json://host",
+        "json://host my chat",
+        "s3cret",
+        '"json://host"',
+    ],
+)
+def test_text_beside_an_address_is_a_problem_naming_the_setting_and_no_value(text):
+    channels = Channels(
+        apprise_urls=(text,), slack_webhook_url=text, apprise_default=((text, "ops"),)
+    )
+    told = [entry.text for entry in channels.entries() if isinstance(entry, Problem)]
+    settings = ("SLACK_WEBHOOK_URL", "APPRISE_URLS line 1", "the connection apprise_default (ops)")
+    assert [line.partition(" has ")[0] for line in told] == list(settings)
+    assert all("begins with #" in line and text not in line for line in told)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [["json://host"], [{"tag": "ops"}], {"path": 7}, "[", "json://host", 7, [None], {"a": 1}],
+)
+def test_connection_of_another_form_says_which_is_wanted(config):
+    with pytest.raises(ValueError, match=r"extra must be|Expecting value"):
+        entries_of(config)
 
 
 def test_repr_of_channels_and_endpoints_shows_no_value():

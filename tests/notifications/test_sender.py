@@ -197,7 +197,7 @@ def test_send_with_half_configured_channel_reports_it_and_delivers_to_the_others
 
 @pytest.mark.parametrize(
     "url",
-    ["tgram://123:", "tgram://s3cretvalue", "https://example.com/s3cretvalue", "s3cretvalue"],
+    ["tgram://123:", "tgram://s3cretvalue", "https://example.com/s3cretvalue"],
 )
 def test_url_that_apprise_refuses_is_a_problem_naming_its_line(url, caplog):
     caplog.set_level(logging.DEBUG)

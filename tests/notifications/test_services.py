@@ -10,21 +10,23 @@ import logging
 import os
 import re
 import threading
+import time
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from notifications import sender
+from notifications import patience, sender
 from notifications import services as opening
 from notifications.channels import Channels
 from notifications.facts import FailedRule, FailedTask, RegimeCount, RejectedData
 from notifications.message import Picture
 from notifications.messages import data_rejected, task_failed
-from notifications.patience import PAUSES
+from notifications.patience import PAUSES, WITHIN
 from notifications.samples import sample_messages
 from notifications.sender import secrets, send
-from tests.notifications.chat_services import Answer
+from tests.notifications.chat_services import USUAL, Answer, mail_server
 
 APPROVED = Path(__file__).parent / "approved"
 TOKEN = "123456789:AAE-abc_DEFghi"
@@ -158,13 +160,13 @@ def test_passing_trouble_is_tried_again_with_longer_pauses(
     services, channels, answer, reason, monkeypatch, caplog
 ):
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(opening, "_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(opening, "ANSWER_SECONDS", 0.1)
     monkeypatch.setattr("apprise.URLBase.socket_read_timeout", 0.1)
     services.script = [answer] * 5
     delivery, slept = deliver(MESSAGES["deployed"], channels, pauses=PAUSES)
     assert (delivery.delivered, len(services.arrived)) == (False, 5)
     assert tuple(slept) == PAUSES
-    assert 90 < sum(slept) < 600
+    assert sum(slept) < WITHIN - 20
     assert reason in delivery.detail
     assert not [secret for secret in secrets(channels) if secret in delivery.detail + caplog.text]
 
@@ -203,6 +205,86 @@ def test_wrong_token_or_chat_is_told_at_once(services, channels, answer, reason,
     assert (delivery.delivered, len(services.arrived), slept) == (False, 1, [])
     assert reason in delivery.detail
     assert not [secret for secret in secrets(channels) if secret in delivery.detail + caplog.text]
+
+
+@each_chat
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, b"<html>Please log in</html>"),
+        Answer(200, b'{"ok": false}'),
+        Answer(200, b"[" * 10_000),
+        Answer(302, b"", (("Location", "https://slack.com/portal"),)),
+        Answer(200, b"x" * 1_100_000),
+    ],
+    ids=["portal", "another yes", "deep", "redirect", "endless"],
+)
+def test_answer_that_is_no_yes_of_the_chat_is_no_delivery(services, channels, answer, caplog):
+    caplog.set_level(logging.DEBUG)
+    services.script = [answer]
+    delivery, _ = deliver(MESSAGES["deployed"], channels)
+    assert not delivery.delivered
+    assert len(services.arrived) == 1
+    assert delivery.detail
+    assert not [secret for secret in secrets(channels) if secret in delivery.detail + caplog.text]
+
+
+def test_answer_without_end_is_read_no_further_than_a_megabyte(services):
+    services.script = [Answer(200, bytes(300_000_000))]
+    tracemalloc.start()
+    delivery, _ = deliver(MESSAGES["deployed"], TELEGRAM)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "longer than 1,000,000 bytes" in delivery.detail
+    assert peak < 400_000_000  # the server's own answer, and little else
+
+
+@each_chat
+def test_chat_that_is_down_for_seventy_seconds_gets_the_message_before_the_verdict(
+    services, channels
+):
+    services.by_path = dict.fromkeys(USUAL, Answer(502))
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if sum(slept) > 70:
+            services.by_path = {}
+
+    (delivery,) = send(MESSAGES["deployed"], channels, sleep=sleep)
+    assert delivery.delivered
+    assert 70 < sum(slept) <= WITHIN - 20
+
+
+def test_tries_end_in_time_and_nothing_goes_on_afterwards(services, monkeypatch):
+    monkeypatch.setattr(patience, "_A_TRY", 0.2)
+    services.by_path = {"/sendMessage": Answer(500)}
+    before, began = threading.active_count(), time.monotonic()
+    (delivery,) = send(MESSAGES["deployed"], TELEGRAM, pauses=[0.3] * 50, within=1.0)
+    assert not delivery.delivered
+    assert time.monotonic() - began < 1.5
+    assert 2 <= len(services.arrived) <= 4
+    # Nobody else's thread, such as one that Apprise has stopped waiting for.
+    threads = [one.name for one in threading.enumerate() if "apprise" in one.name.lower()]
+    assert (threads, threading.active_count() - before) == ([], 0)
+
+
+def test_pause_that_telegram_asks_for_beyond_the_time_ends_the_tries(services):
+    body = b'{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 3700"}'
+    services.script = [Answer(429, body)]
+    delivery, slept = deliver(MESSAGES["deployed"], TELEGRAM, pauses=PAUSES)
+    assert (delivery.delivered, slept, len(services.arrived)) == (False, [], 1)
+    assert "retry after 3700" in delivery.detail
+
+
+def test_mail_server_that_refuses_the_password_is_told_at_once():
+    with mail_server(b"535 5.7.8 Authentication credentials invalid") as (port, logins):
+        url = f"mailto://user:pass@127.0.0.1:{port}/?mode=insecure&from=a@example.com&to=d@example.com"
+        delivery, slept = deliver(
+            MESSAGES["deployed"], Channels(apprise_urls=(url,)), pauses=PAUSES
+        )
+    assert (delivery.delivered, len(logins), slept) == (False, 1, [])
+    assert "535" in delivery.detail
 
 
 def test_channel_that_is_down_does_not_delay_the_others(services):
