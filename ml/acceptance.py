@@ -1,15 +1,15 @@
 """Examines an exported file as the application will use it, before it becomes a candidate.
 
-A process of its own opens the file from disk, asks it for one row and for many, and compares the
+A process of its own opens the file, asks it for one row and for many, and compares the
 answers with the forest's. onnxruntime 1.26.0 got Random Forests wrong; the next such thing, and a
 file that takes its process down with it, are to stop here.
 """
 
+import io
 import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -57,20 +57,21 @@ def accept_file(model: bytes, forest: "Pipeline", X: NDArray[np.floating[Any]]) 
     from ml.parity import forest_probabilities, probe_rows  # noqa: PLC0415 - the child needs none
 
     rows = probe_rows(forest, X)
-    with tempfile.TemporaryDirectory(prefix="acceptance-") as folder:
-        Path(folder, "model.onnx").write_bytes(model)
-        expected = forest_probabilities(forest, rows)
-        np.savez(Path(folder, "rows.npz"), rows=rows, expected=expected)
-        done = subprocess.run(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "ml.acceptance", folder],
-            cwd=_REPOSITORY,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+    expected = forest_probabilities(forest, rows)
+    # Through a pipe, so that a process that is killed leaves no file behind.
+    given = io.BytesIO()
+    np.savez(given, model=np.frombuffer(model, np.uint8), rows=rows, expected=expected)
+    done = subprocess.run(
+        [sys.executable, "-m", "ml.acceptance"],
+        cwd=_REPOSITORY,
+        input=given.getvalue(),
+        capture_output=True,
+        timeout=_SECONDS,
+        check=False,
+    )
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1][:300]
+        told = done.stderr.decode(errors="replace").strip().splitlines()
+        said = (told or ["it says nothing"])[-1][:300]
         problem = f"a fresh process that opens it ends with code {done.returncode}: {said}"
         raise ModelBroken(_NAME, (problem,), _REMEDY)
     found = json.loads(done.stdout)
@@ -80,12 +81,12 @@ def accept_file(model: bytes, forest: "Pipeline", X: NDArray[np.floating[Any]]) 
 
 
 def examine(
-    model: Path, rows: NDArray[np.float64], expected: NDArray[np.float64]
+    model: bytes, rows: NDArray[np.float64], expected: NDArray[np.float64]
 ) -> dict[str, Any]:
     """Opens a file and asks it everything.
 
     Args:
-        model: path of the file.
+        model: content of the file.
         rows: `[n, 22]`.
         expected: the forest's probabilities `[n, 7]`.
 
@@ -148,11 +149,11 @@ def _latency(session: InferenceSession, rows: NDArray[np.float64]) -> float:
     return 1000 * statistics.median(taken)
 
 
-def _main(folder: Path) -> None:
-    with np.load(folder / "rows.npz") as given:
-        found = examine(folder / "model.onnx", given["rows"], given["expected"])
+def _main() -> None:
+    with np.load(io.BytesIO(sys.stdin.buffer.read())) as given:
+        found = examine(given["model"].tobytes(), given["rows"], given["expected"])
     json.dump(found, sys.stdout)
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]))
+    _main()

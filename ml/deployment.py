@@ -6,6 +6,7 @@ At every instant the production file is the old model or the new one; who is sto
 finished by the next change.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from ml.storage import Store
 
 Check = Callable[[bytes, str], None]
 """Takes a model and its name; raises if it must not be deployed."""
+
+log = logging.getLogger(__name__)
 
 _ROOM_FOR_METRICS: Final = 2_000_000
 
@@ -120,20 +123,20 @@ def roll_back(  # noqa: PLR0913
     Args:
         models_dir: MODELS_DIR.
         now: with a time zone.
-        to: name of a folder in `backups/`; None for the newest that is not in production.
+        to: name of a folder in `backups/`; None for the newest that is sound, and not in
+            production. Those that are passed over for it are told in the log.
         check: of the model, and again of its written copy.
         by: who does it; None for the user of this process.
         why: their reason, for those who see the hold.
 
     Raises:
         ModelError: if there is no such backup; names those there are.
-        ModelBroken: if the backup's model is damaged; production is unchanged.
+        ModelBroken: if the backup's model is damaged, or all are; production is unchanged.
         OSError: as `deploy_candidate`.
     """
     store = open_store(models_dir)
     with _changing(store, now) as current:
-        name, former = _former(store, current, to)
-        check(former.model, f"backup {name}")
+        former = _former(store, current, to, check)
         told = {"rolled_back_from": current.sha256 if current else None}
         pair = Production(former.model, former.sha256, (former.metrics or {}) | told)
         if current is None or current.sha256 != former.sha256:
@@ -219,25 +222,36 @@ def _back_up(store: Store, current: Production | None, now: datetime) -> str | N
     return f"backups/{name}"
 
 
-def _former(store: Store, current: Production | None, to: str | None) -> tuple[str, Production]:
+def _former(store: Store, current: Production | None, to: str | None, check: Check) -> Production:
+    """The backup of a name; without one, the newest that is another model, and sound."""
     names = backup_names(store)
     present = current.sha256[:8] if current else None
-    others = [name for name in names if not (present and name.endswith(present))]
-    name = to or (others[-1] if others else None)
-    if name not in names:
-        problem = f"There is no backup {name}" if name else "There is no backup to go back to"
+    others = [name for name in reversed(names) if not (present and name.endswith(present))]
+    if to not in names and (to or not others):
+        problem = f"There is no backup {to}" if to else "There is no backup to go back to"
         there = f"choose one of: {', '.join(reversed(names))}"
         remedy = there if names else "deploy a second model; the first is kept as a backup then"
         raise ModelError(f"{problem} in {store.where('backups')}", remedy)
+    for name in (to,) if to else others:
+        try:
+            return _sound_backup(store, name, check)
+        except ModelBroken as error:
+            broken = error
+            log.warning("%s", error)
+    raise broken
+
+
+def _sound_backup(store: Store, name: str, check: Check) -> Production:
+    remedy = "choose another, see status"
     model = store.read(f"backups/{name}/{PRODUCTION}")
     if model is None:
-        remedy = f"choose another: {', '.join(other for other in others if other != name)}"
         raise ModelBroken(f"backup {name}", ("its model is missing",), remedy)
     former = Production.of(model)
     if not name.endswith(former.sha256[:8]):
         problem = f"its SHA-256 is {former.sha256[:12]}…, which is not that of its name"
-        raise ModelBroken(f"backup {name}", (problem,), "choose another, see status")
-    return name, Production(model, former.sha256, metrics_of_model(store, former))
+        raise ModelBroken(f"backup {name}", (problem,), remedy)
+    check(model, f"backup {name}")
+    return Production(model, former.sha256, metrics_of_model(store, former))
 
 
 def _iso(moment: datetime) -> str:

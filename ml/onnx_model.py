@@ -5,7 +5,6 @@ Any file is taken, also one this package has not written; every way it can be wr
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,11 +40,11 @@ _ORT_ERRORS = (
 )
 
 
-def load_model(model: bytes | Path, name: str = "model file") -> InferenceSession:
+def load_model(model: bytes, name: str = "model file") -> InferenceSession:
     """Opens a model for one thread: as fast for one row as more, and it leaves the cores alone.
 
     Args:
-        model: content of the file, or its path.
+        model: content of the file.
         name: what an error calls it.
 
     Raises:
@@ -58,8 +57,7 @@ def load_model(model: bytes | Path, name: str = "model file") -> InferenceSessio
     try:
         return InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except _ORT_ERRORS as error:
-        size = model.stat().st_size if isinstance(model, Path) else len(model)
-        problem = f"onnxruntime cannot open its {size} bytes: {_first_line(error)}"
+        problem = f"onnxruntime cannot open its {len(model)} bytes: {_first_line(error)}"
         raise ModelBroken(name, (problem,), _EXPORT_AGAIN) from error
 
 

@@ -4,19 +4,17 @@ Each service gets an Apprise object and a thread of its own, so that one channel
 neither silences nor delays another, and Apprise's verdict on it becomes one `Delivery`.
 """
 
-import json
-import os
+import mimetypes
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from pathlib import PurePath
 from typing import Any
 
 from apprise import Apprise, AppriseResult, NotifyFormat, NotifyType
+from apprise.attachment.memory import AttachMemory
 
 from notifications.answers import bounded_answers
 from notifications.channels import Channels, Problem
@@ -63,7 +61,7 @@ class _Post:
     body: str
     written_in: NotifyFormat
     title: str = ""
-    attach: str | None = None
+    attach: AttachMemory | None = None
 
 
 def send(
@@ -127,37 +125,23 @@ def _delivery(  # noqa: PLR0913
     if isinstance(entry, Problem):
         return Delivery(entry.channel, delivered=False, detail=entry.text)
     try:
-        with _temporary_folder() as folder, bounded_answers(entry.is_yes):
-            return _deliver(message, entry, folder, pauses, Time(within, sleep))
+        with bounded_answers(entry.is_yes):
+            return _deliver(message, entry, pauses, Time(within, sleep))
     except Exception as error:  # noqa: BLE001 - no chat may ever cost a run its result
         detail = redacted(f"{type(error).__name__}: {error}", hidden)
         return Delivery(entry.channel, delivered=False, detail=one_line(detail))
 
 
-@contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    """A folder for what Apprise takes as a file only; on a full disk one that takes nothing."""
-    try:
-        folder = TemporaryDirectory(prefix="regime_message_")
-    except OSError:
-        yield Path(os.devnull)
-        return
-    with folder as name:
-        yield Path(name)
-
-
-def _deliver(
-    message: Message, service: Service, folder: Path, pauses: Sequence[float], left: Time
-) -> Delivery:
+def _deliver(message: Message, service: Service, pauses: Sequence[float], left: Time) -> Delivery:
     """Sends the text, then the pictures: Apprise gives up a text whose picture is lost."""
-    problem = _post(service, message.kind, _text_post(message, service, folder), pauses, left)
+    problem = _post(service, message.kind, _text_post(message, service), pauses, left)
     if problem:
         return Delivery(service.channel, delivered=False, detail=problem)
     lost = []
     for picture in message.pictures if service.takes_pictures else ():
         try:
-            post = _picture_post(picture, service, folder)
-        except (OSError, ValueError) as error:
+            post = _picture_post(picture, service)
+        except ValueError as error:
             problem = str(error)
         else:
             problem = _post(service, message.kind, post, pauses[:1], left)
@@ -189,7 +173,7 @@ def _post(service: Service, kind: Kind, post: _Post, pauses: Sequence[float], le
     return one_line(" ".join(reasons)) or "Apprise names no reason"
 
 
-def _text_post(message: Message, service: Service, folder: Path) -> _Post:
+def _text_post(message: Message, service: Service) -> _Post:
     plugin = service.plugin
     if service.style == "html":
         # Apprise 2.2 would turn plain text for Telegram into HTML without its blank lines; in HTML
@@ -198,39 +182,38 @@ def _text_post(message: Message, service: Service, folder: Path) -> _Post:
         return _Post(as_html(message.shortened(limit)), NotifyFormat.HTML)
     if service.style == "blocks":
         blocks = as_blocks(message.shortened(_LONGEST_IN_SLACK))
-        coloured = {"color": plugin.color(_COLOURS[message.kind]), **blocks}
-        # Without room for a file, plain text is better than nothing.
-        with suppress(OSError):
-            _use_template(plugin, coloured, folder / "text.json")
+        _use_blocks(plugin, {"color": plugin.color(_COLOURS[message.kind]), **blocks})
     title = message.title if _TITLED & schemes_of(plugin) else ""
     return _Post(message.within(plugin.body_maxlen), NotifyFormat.TEXT, title)
 
 
-def _picture_post(picture: Picture, service: Service, folder: Path) -> _Post:
+def _picture_post(picture: Picture, service: Service) -> _Post:
     """A picture with its caption.
 
     Raises:
         ValueError: if a chat would refuse it.
-        OSError: if it cannot be written for Apprise to read.
     """
     megabytes = len(picture.content) / 1e6
     if not 0 < megabytes <= _LARGEST_PICTURE:
         raise ValueError(f"it has {megabytes:.1f} MB; allowed are up to {_LARGEST_PICTURE}")
-    file = folder / Path(picture.name).name
-    file.write_bytes(picture.content)
     if service.style == "blocks":
-        caption = as_caption_block(picture.caption)
-        _use_template(service.plugin, caption, folder / "caption.json")
-    return _Post(picture.caption, NotifyFormat.TEXT, attach=str(file))
+        _use_blocks(service.plugin, as_caption_block(picture.caption))
+    attached = _in_memory(picture.content, PurePath(picture.name).name)
+    return _Post(picture.caption, NotifyFormat.TEXT, attach=attached)
 
 
-def _use_template(plugin: Any, content: dict[str, Any], file: Path) -> None:
-    """Gives Slack's plug-in the blocks to send, as the template that Apprise has for it."""
-    # Otherwise Apprise would fill in its own words where the data says {{app_id}}.
-    file.write_text(json.dumps(content).replace("{{", "{\\u007b"), encoding="ascii")
+def _in_memory(content: bytes, name: str) -> AttachMemory:
+    """A file for Apprise that is none, so that a process that is killed leaves none behind."""
+    return AttachMemory(content, name, mimetypes.guess_type(name)[0])  # type: ignore[no-untyped-call]
+
+
+def _use_blocks(plugin: Any, content: dict[str, Any]) -> None:
+    """Gives Slack's plug-in the blocks to send, in the place of what it makes of a template."""
     plugin.template.clear()
-    plugin.template.add(str(file))
+    plugin.template.add(_in_memory(b"{}", "blocks.json"))
     plugin.use_blocks = True
+    # Its own would read the template from a file, and fill in where the data says {{app_id}}.
+    plugin.gen_payload = lambda *_, **__: content
 
 
 def _is_delivered(result: AppriseResult) -> bool:

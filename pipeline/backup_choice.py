@@ -26,7 +26,7 @@ def rollback_form() -> dict[str, Param]:
             None,
             type=["null", "string"],
             title="Backup",
-            description="Name of a folder in backups/. Empty: the newest.",
+            description="Name of a folder in backups/. Empty: the newest that is sound.",
             section=section,
         ),
         "why": Param(
@@ -69,7 +69,8 @@ class BackupChoice(HITLOperator):
         if params["to"]:
             return params["to"]
         if not (params["ask"] and backups):
-            return backups[0]["backup"] if backups else None
+            sound = [kept["backup"] for kept in backups if not kept["problem"]]
+            return next(iter(sound), backups[0]["backup"] if backups else None)
         self.options = _options(backups)
         self.body = question(backups)
         return super().execute(context)

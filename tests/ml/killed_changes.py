@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
 from ml.deployment import deploy_candidate, roll_back
 from ml.json_files import as_json
@@ -31,13 +33,18 @@ START = datetime(2026, 11, 22, tzinfo=UTC)
 RUNS = ("a", "b", "c")
 
 
-def write_candidates(folder: Path) -> dict[str, str]:
-    """Three candidates with small forests; gives their digests by run."""
+def small_forest(seed: int) -> tuple[Pipeline, NDArray[np.float32]]:
+    """A forest of three trees, and the rows it has seen."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(100, 22)).astype("f4"), rng.integers(0, 7, 100).astype("u1")
+    return fit_forest(X, y, TrainingOptions(trees=3, seed=seed, n_jobs=1)), X
+
+
+def write_candidates(folder: Path) -> dict[str, str]:
+    """Three candidates with small forests; gives their digests by run."""
     found = {}
     for seed, run in enumerate(RUNS):
-        model = export_forest(fit_forest(X, y, TrainingOptions(trees=3, seed=seed, n_jobs=1)))
+        model = export_forest(small_forest(seed)[0])
         sha256 = Production.of(model).sha256
         metrics = as_json(example_metrics() | {"model_sha256": sha256, "run_id": run})
         found[run] = write_candidate(

@@ -1,6 +1,10 @@
 """A fresh process accepts sound files and refuses wrong ones, naming what differs."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -111,15 +115,30 @@ def test_process_that_dies_is_told(monkeypatch, forest, model, samples):
         accept_file(model, forest, samples.features)
 
 
-def test_examination_is_json_and_has_no_latency_where_it_failed(tmp_path, model, forest, samples):
-    path = tmp_path / "model.onnx"
-    path.write_bytes(model)
+def test_examination_is_json_and_has_no_latency_where_it_failed(model, forest, samples):
     rows = probe_rows(forest, samples.features)
     wrong = np.roll(forest_probabilities(forest, rows), 1, axis=1)
-    found = examine(path, rows, wrong)
+    found = examine(model, rows, wrong)
 
     assert found["latency_ms"] is None
     assert json.loads(json.dumps(found))["problems"][0].endswith(f"of {len(rows)} rows")
+
+
+def test_process_killed_while_the_file_is_examined_leaves_no_file(tmp_path, model, samples):
+    program = (
+        "import os, signal\n"
+        "from tests.ml.killed_changes import small_forest\n"
+        "from ml.onnx_export import export_forest\n"
+        "import ml.acceptance as acceptance\n"
+        "acceptance.subprocess.run = lambda *a, **b: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "forest, X = small_forest(0)\n"
+        "acceptance.accept_file(export_forest(forest), forest, X)\n"
+    )
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": "."}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, check=False)
+    assert done.returncode == -signal.SIGKILL
+    # onnxruntime's own, of a few bytes and always the same name.
+    assert {path.name for path in tmp_path.iterdir()} <= {".ses"}
 
 
 def test_probe_rows_hold_every_given_row_and_the_extremes(forest, samples):

@@ -361,25 +361,6 @@ def test_picture_that_is_refused_costs_only_itself_and_the_text_comes_once(
     assert len(texts) == 1
 
 
-@pytest.mark.parametrize("full", ["no folder", "no file"])
-def test_full_disk_costs_blocks_and_picture_and_no_text(services, monkeypatch, full):
-    def refuse(*_args, **_kwargs):
-        raise OSError(28, "No space left on device")
-
-    if full == "no folder":
-        monkeypatch.setattr(sender, "TemporaryDirectory", refuse)
-    else:
-        monkeypatch.setattr(Path, "write_text", refuse)
-        monkeypatch.setattr(Path, "write_bytes", refuse)
-    message = replace(MESSAGES["deployed"], pictures=(PICTURE,))
-    telegram, slack, bot = (deliver(message, channels)[0] for channels in CHATS.values())
-    assert telegram.delivered and slack.delivered and bot.delivered
-    assert "without confusion_matrix.png: [Errno" in telegram.detail
-    assert "without confusion_matrix.png: [Errno" in bot.detail
-    (attachment,) = services.arrived[1].payload["attachments"]
-    assert html.unescape(attachment["text"]) == message.text
-
-
 def test_defect_of_a_plug_in_is_told_without_its_secrets_and_not_raised(services, monkeypatch):
     def broken(*_args, **_kwargs):
         raise RuntimeError(f"https://api.telegram.org/bot{TOKEN}/sendMessage")
