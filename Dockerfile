@@ -6,7 +6,7 @@ FROM ${PYTHON} AS packages
 RUN python -m pip install --no-cache-dir --disable-pip-version-check uv==0.13.9 \
     && uv venv /opt/venv
 COPY requirements-image.txt .
-RUN uv pip install --python /opt/venv/bin/python --no-cache --compile-bytecode -r requirements-image.txt
+RUN uv pip install --python /opt/venv/bin/python --no-cache --compile-bytecode --require-hashes -r requirements-image.txt
 
 FROM ${PYTHON}
 # A new named volume takes its owner from the folder it covers.

@@ -23,7 +23,7 @@ export PATH := $(BIN):$(PATH)
 # Great Expectations and Airflow import twice as slowly without their bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check lint types test test-services bench-check bench demo ui up down lock screenshots clean
+.PHONY: check lint types test test-services bench-check bench demo ui free-port up down lock screenshots clean
 
 check: lint types test bench-check
 
@@ -53,8 +53,17 @@ bench: $(BENCH)/.bench
 demo: $(VENV)/.run $(AIRFLOW_HOME)/.migrated
 	@$(BIN)/python -m pipeline.demo
 
-ui: $(VENV)/.run $(AIRFLOW_HOME)/.migrated
-	AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS=True $(BIN)/airflow standalone
+# Every visitor is admin, so it listens on this machine alone.
+ui: export AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS ?= True
+ui: export AIRFLOW__API__HOST ?= 127.0.0.1
+ui: export AIRFLOW__API__PORT ?= 8080
+ui: export AIRFLOW__API__BASE_URL ?= http://localhost:$(AIRFLOW__API__PORT)
+ui: free-port $(VENV)/.run $(AIRFLOW_HOME)/.migrated
+	$(BIN)/airflow standalone
+
+free-port:
+	@$(PYTHON) -c 'import socket, sys; sys.exit(not socket.socket().connect_ex(("127.0.0.1", $(AIRFLOW__API__PORT))))' || \
+	  { echo "Port $(AIRFLOW__API__PORT) is taken: stop what listens there, or take another: make ui AIRFLOW__API__PORT=8081"; exit 1; }
 
 $(AIRFLOW_HOME)/.migrated: $(VENV)/.run
 	$(BIN)/airflow db migrate
@@ -78,7 +87,7 @@ define install
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "Python 3.11 to 3.13 is needed; $(PYTHON) is $$($(PYTHON) -V). Try make PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(if $(UV),$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode,$(BIN)/python -m pip install --quiet --disable-pip-version-check) -r $(1)
+	$(if $(UV),$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode,$(BIN)/python -m pip install --quiet --disable-pip-version-check) --require-hashes -r $(1)
 endef
 
 # The plugin of today's Docker, or else the older program of its own.
@@ -96,10 +105,10 @@ down:
 	$(COMPOSE) --profile demo --profile celery down
 
 lock:
-	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest requirements.in -o requirements.txt
-	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt requirements-dev.in -o requirements-dev.txt
-	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt requirements-image.in -o requirements-image.txt
-	uv pip compile -q --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt -c requirements-dev.txt requirements-bench.in -o requirements-bench.txt
+	uv pip compile -q --generate-hashes --universal --python-version 3.11 --fork-strategy fewest requirements.in -o requirements.txt
+	uv pip compile -q --generate-hashes --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	uv pip compile -q --generate-hashes --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt requirements-image.in -o requirements-image.txt
+	uv pip compile -q --generate-hashes --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt -c requirements-dev.txt requirements-bench.in -o requirements-bench.txt
 
 # The README's pictures of the Airflow UI; needs Chromium.
 screenshots: $(VENV)/.dev

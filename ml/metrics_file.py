@@ -22,11 +22,18 @@ def _time(text: str) -> str:
     return text
 
 
+def _of_each_regime(counts: dict[str, int]) -> dict[str, int]:
+    if not counts.keys() >= set(REGIMES):
+        raise ValueError("no count of each regime")
+    return counts
+
+
 Time = Annotated[str, AfterValidator(_time)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Difference = Annotated[float, Field(ge=-1, le=1)]
 Count = Annotated[int, Field(ge=0)]
+Counts = Annotated[dict[str, Count], AfterValidator(_of_each_regime)]
 Interval = Annotated[list[Share], Field(min_length=2, max_length=2)]
 DifferenceInterval = Annotated[list[Difference], Field(min_length=2, max_length=2)]
 _Row = Annotated[list[Count], Field(min_length=len(REGIMES), max_length=len(REGIMES))]
@@ -137,9 +144,9 @@ class Metrics(TypedDict):
     train_runs: NotRequired[Count]
     holdout_days: NotRequired[Count]
     holdout_runs: NotRequired[Count]
-    class_counts: dict[str, Count]
-    train_class_counts: dict[str, Count]
-    holdout_class_counts: dict[str, Count]
+    class_counts: Counts
+    train_class_counts: Counts
+    holdout_class_counts: Counts
     regimes: list[_Regime]
     confusion_matrix: Confusion
     per_symbol: NotRequired[list[_Symbol]]

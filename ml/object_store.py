@@ -36,6 +36,8 @@ _EXCLUSIVE: Final = (
     "use a store with conditional writes (README, MODELS_DIR on an object store), or a folder: "
     "without them two runs could change the models at once"
 )
+_CONFLICT: Final = "ConditionalRequestConflict"
+"""S3's word for an object that another creates at the same moment."""
 _proven: Final[set[str]] = set()
 """Stores that keep others out, as this process has seen."""
 
@@ -194,6 +196,13 @@ class ObjectStore:
             self.fs.pipe_file(self._path(LOCK), content, mode="create")
         except FileExistsError:
             return False
+        except OSError as error:
+            if _CONFLICT in str(error):
+                return False
+            if error.errno != errno.ENOSYS:
+                raise
+            told = f"this store has no locks ({error.strerror}); what to do: {_EXCLUSIVE}"
+            raise OSError(errno.ENOSYS, told, self.where(LOCK)) from error
         return True
 
     def _lock(self) -> dict[str, Any] | None:

@@ -57,7 +57,7 @@ def verdict_lines(decision: Mapping[str, Any] | None) -> Iterator[str]:
 
 def _numbers(metrics: Mapping[str, Any]) -> Iterator[str]:
     folds = len(metrics["cv_accuracies"])
-    spread = f" ± {metrics['cv_std']:.1%} over {folds} folds in time" if folds else ""
+    spread = f" ± {percent(metrics['cv_std'])} over {folds} folds in time" if folds else ""
     interval, pairs = metrics["accuracy_interval"], metrics["comparison"]
     known = f" (95%: {interval[0]:.1%} to {interval[1]:.1%})" if interval else ""
     rows = {

@@ -32,6 +32,7 @@ def pages() -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(SettingError, _unreadable)
     app.add_exception_handler(OSError, _unreadable)
+    app.add_exception_handler(Exception, _broken)
     app.get("/data-docs/run")(data_docs_of_run)
     app.get("/data-docs/{path:path}")(data_docs)
     app.get("/report")(report)
@@ -110,6 +111,12 @@ def _refused(request: Request, error: Any) -> Response:
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(get_auth_manager().get_url_login(next_url=address(page) + query))
     return notice("Not for you", f"Airflow says: {error.detail}.", status=error.status_code)
+
+
+def _broken(_: Request, error: Exception) -> Response:
+    """Says so instead of showing nothing; the server's log has the error."""
+    told = f"A {type(error).__name__} stopped it; the log of the api-server says where."
+    return notice("This page cannot be shown", told, status=500)
 
 
 def _unreadable(_: Request, error: Exception) -> Response:
