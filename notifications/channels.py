@@ -99,7 +99,7 @@ def entries_of(config: object) -> tuple[tuple[str, str], ...]:
 
     Args:
         config: `config` of its extra: entries with `path` and `tag`, one or a list, perhaps as
-            JSON text; None if there is none.
+            JSON text.
 
     Returns:
         `(path, tag)` of each.
@@ -110,9 +110,11 @@ def entries_of(config: object) -> tuple[tuple[str, str], ...]:
     >>> entries_of('[{"path": "json://host", "tag": "ops"}]'), entries_of({"path": "json://host"})
     ((('json://host', 'ops'),), (('json://host', ''),))
     """
-    found: Any = json.loads(config or "[]") if isinstance(config, str) else config
-    entries = found if isinstance(found, list) else [found] if found else []
-    if not all(isinstance(e, dict) and isinstance(e.get("path"), str) for e in entries):
+    found: Any = json.loads(config) if isinstance(config, str) else config
+    entries = found if isinstance(found, list) else [found]
+    if not entries or not all(
+        isinstance(e, dict) and isinstance(e.get("path"), str) for e in entries
+    ):
         raise ValueError(FORM_OF_ENTRIES)
     return tuple((entry["path"], str(entry.get("tag") or "")) for entry in entries)
 

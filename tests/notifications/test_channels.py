@@ -98,7 +98,20 @@ def test_text_beside_an_address_is_a_problem_naming_the_setting_and_no_value(tex
 
 @pytest.mark.parametrize(
     "config",
-    [["json://host"], [{"tag": "ops"}], {"path": 7}, "[", "json://host", 7, [None], {"a": 1}],
+    [
+        ["json://host"],
+        [{"tag": "ops"}],
+        {"path": 7},
+        "[",
+        "json://host",
+        7,
+        [None],
+        {"a": 1},
+        None,
+        [],
+        "",
+        "[]",
+    ],
 )
 def test_connection_of_another_form_says_which_is_wanted(config):
     with pytest.raises(ValueError, match=r"extra must be|Expecting value"):

@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 from clickhouse.errors import ClickHouseUnavailable
+from notifications.message import Message
 from pipeline import alerts
+from tests.notifications import conftest
+
+receiver = conftest.receiver
 
 
 class _Task:
@@ -110,3 +114,40 @@ def test_apprise_connection_is_a_channel(monkeypatch: pytest.MonkeyPatch, as_tex
     channels = alerts.read_channels()
     assert channels.apprise_default == (("json://one/", "ops"), ("json://two/", ""))
     assert channels.apprise_urls == ("json://three/", "json://four/")
+
+
+@pytest.mark.parametrize(
+    "connection",
+    [
+        '{"conn_type": "apprise", "extra": {"config": ["json://one"]}}',
+        '{"conn_type": "apprise", "extra": {"config": {"tag": "ops"}}}',
+        '{"conn_type": "apprise", "extra": {"config": "json://one"}}',
+        '{"conn_type": "apprise", "extra": {"config": 7}}',
+        '{"conn_type": "apprise", "extra": [1]}',
+        '{"conn_type": "apprise"}',
+    ],
+)
+def test_apprise_connection_of_another_form_is_named_and_the_others_are_told(
+    monkeypatch: pytest.MonkeyPatch, connection: str, receiver: Any, caplog: Any
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_APPRISE_DEFAULT", connection)
+    monkeypatch.setenv("AIRFLOW_VAR_APPRISE_URLS", f"json://{receiver.address}")
+    alerts.tell(Message("deployed", "Done", ("It works.",)))
+    assert len(receiver.payloads) == 1
+    assert "NOT delivered to the connection apprise_default" in caplog.text
+    assert 'its extra must be {"config": [{"path"' in caplog.text
+
+
+def test_setting_that_cannot_be_read_is_named_and_the_others_are_told(
+    monkeypatch: pytest.MonkeyPatch, receiver: Any, caplog: Any
+) -> None:
+    def get(name: str, default: Any = None) -> Any:
+        if name == "TELEGRAM_BOT_TOKEN":
+            raise ValueError("a text with 123:secret")
+        return f"json://{receiver.address}" if name == "APPRISE_URLS" else default
+
+    monkeypatch.setattr(alerts.Variable, "get", get)
+    alerts.tell(Message("deployed", "Done", ("It works.",)))
+    assert len(receiver.payloads) == 1
+    assert "TELEGRAM_BOT_TOKEN cannot be read (ValueError): enter it again" in caplog.text
+    assert "secret" not in caplog.text

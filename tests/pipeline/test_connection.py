@@ -7,6 +7,8 @@ from typing import Any
 import clickhouse_driver
 import pytest
 from airflow.sdk import Connection
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clickhouse.engine import open_engine
 from pipeline.connection import ConnectionProblem, clickhouse_engine, clickhouse_url
@@ -195,6 +197,41 @@ def test_wrong_connection_is_refused_naming_the_field(fields: dict[str, Any], na
     with pytest.raises(ConnectionProblem, match=named) as caught:
         clickhouse_url(_connection(**fields))
     assert "secret" not in str(caught.value)
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+EXTRAS = st.dictionaries(
+    st.sampled_from(
+        [
+            *("driver", "secure", "verify", "ca_cert", "connect_timeout", "timeout", "deadline"),
+            *("client_name", "compress", "alt_hosts", "session_settings", "client_kwargs", "path"),
+            "max_threads",
+        ]
+    )
+    | st.text(max_size=8),
+    VALUES | st.lists(VALUES, max_size=2) | st.dictionaries(st.text(max_size=5), VALUES),
+    max_size=3,
+)
+
+
+@settings(deadline=None)
+@given(
+    conn_type=st.sampled_from(["http", "clickhouse", "generic", "chdb"]) | st.text(max_size=5),
+    host=st.none() | st.text(max_size=20) | st.from_regex(r"(https?://)?ch(:[0-9]{1,5})?(/x)?"),
+    port=st.none() | st.integers(-5, 70_000),
+    login=st.none() | st.text(max_size=8),
+    schema=st.none() | st.text(max_size=8),
+    extra=EXTRAS | VALUES | st.lists(VALUES, max_size=2),
+)
+def test_any_form_gives_a_url_or_a_problem_that_shows_no_password(**fields: Any) -> None:
+    told = ""
+    try:
+        url = clickhouse_url(_connection(**fields, password="hidden-password"))
+        told = repr(url)
+    except ConnectionProblem as problem:
+        told = str(problem)
+        assert "What to do" in told
+    assert "hidden-password" not in told
 
 
 def test_password_in_the_host_is_masked_in_logs(monkeypatch: pytest.MonkeyPatch) -> None:

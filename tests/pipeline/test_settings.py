@@ -6,10 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ml.storage import Folder
 from pipeline.settings import REPOSITORY, read_settings
 from pipeline.thresholds import THRESHOLDS, SettingError
+
+TEXTS = ("MODELS_DIR", "DATA_DOCS_DIR", "SNAPSHOT_DATABASE", "TRAIN_DASK_SCHEDULER", "ON_DOUBT")
 
 
 def test_read_settings_with_nothing_set_gives_the_contract_defaults() -> None:
@@ -102,6 +106,66 @@ def test_models_dir_in_an_object_store_takes_its_connection_from_airflow(
     models.write("x.txt", b"content")
     assert s3.cat_file("models/of/ours/x.txt") == b"content"
     assert models.where("x.txt") == "s3://models/of/ours/x.txt"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("MODELS_DIR", '"/app/models"', "without quotes"),
+        ("MODELS_DIR", "'/app/models'", "without quotes"),
+        ("MODELS_DIR", "/app/models'", "without quotes"),
+        ("MODELS_DIR", "/app/mo\ndels", "one line"),
+        ("MODELS_DIR", "/app/models\x00", "one line"),
+        ("MODELS_DIR", "/app/\u200bmodels", "one line"),
+        ("MODELS_DIR", "~/models", "whole path"),
+        ("MODELS_DIR", "/home/~user/models", "whole path"),
+        ("MODELS_DIR", "$HOME/models", "whole path"),
+        ("MODELS_DIR", "/app/{{ ds }}", "whole path"),
+        ("MODELS_DIR", "C:\\models", "whole path"),
+        ("MODELS_DIR", "s3:/bucket/models", "whole path"),
+        ("MODELS_DIR", '"s3://bucket/models"', "without quotes"),
+        ("DATA_DOCS_DIR", "~/docs", "whole path"),
+        ("DATA_DOCS_DIR", "/docs\n/more", "one line"),
+        ("SNAPSHOT_DATABASE", '"snapshots"', "without quotes"),
+        ("TRAIN_DASK_SCHEDULER", "tcp://a:1\ntcp://b:1", "one line"),
+        ("ON_DOUBT", '"keep"', "without quotes"),
+    ],
+)
+def test_text_that_would_name_another_place_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, allowed: str
+) -> None:
+    monkeypatch.setattr("pipeline.settings.Variable.get", _only(name, value))
+    with pytest.raises(SettingError, match=f"{name} is .*{allowed}"):
+        read_settings()
+
+
+@pytest.mark.parametrize("value", [" /app/models ", "/app/models\n", "\t/app/models\r\n"])
+def test_blanks_and_line_ends_around_a_text_are_no_part_of_it(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setattr("pipeline.settings.Variable.get", _only("MODELS_DIR", value))
+    assert read_settings().models_dir == "/app/models"
+    monkeypatch.setattr("pipeline.settings.Variable.get", _only("SNAPSHOT_DATABASE", " a b "))
+    assert read_settings().snapshot_database == "a b"
+    monkeypatch.setattr("pipeline.settings.Variable.get", _only("ON_DOUBT", " \n"))
+    assert read_settings().on_doubt is None
+
+
+@given(st.sampled_from([*(n.name for n in THRESHOLDS.values()), *TEXTS]), st.text())
+def test_any_text_in_any_setting_is_taken_or_refused_by_name(name: str, value: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.settings.Variable.get", _only(name, value))
+        told = ""
+        try:
+            _ = read_settings().models
+        except SettingError as error:
+            told = str(error)
+    assert not told or (told.startswith(f"{name} is ") and "What to do: " in told)
+
+
+def _only(name: str, value: str) -> Any:
+    """A `Variable.get` that knows one Variable."""
+    return lambda asked, default=None: value if asked == name else default
 
 
 def test_setting_error_survives_pickle() -> None:
