@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from sqlalchemy.exc import DatabaseError, OperationalError
 
+from clickhouse.quoting import visible
+
 UNREACHABLE: Final = "cannot be reached"
 BUSY: Final = "cannot answer now"
 STRANGE: Final = "does not answer as ClickHouse"
@@ -33,7 +35,7 @@ class ClickHouseRefused(DatabaseError):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.server} refused: {self.answer} What to do: {self.remedy}."
+        return visible(f"{self.server} refused: {self.answer} What to do: {self.remedy}.")
 
     def __reduce__(self) -> Any:
         return type(self), (self.server, self.answer, self.remedy)
@@ -55,7 +57,7 @@ class ClickHouseUnavailable(OperationalError):
         self.problem = problem
 
     def __str__(self) -> str:
-        return (
+        return visible(
             f"ClickHouse at {self.server} {self.problem}: {self.answer} What to do: "
             f"{_WAYS_OUT[self.problem]}."
         )

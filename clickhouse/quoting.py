@@ -19,3 +19,12 @@ def quote(value: str) -> str:
     """
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def visible(text: str) -> str:
+    r"""A text in which a sign that cannot be seen, or turns others round, is written as its escape.
+
+    >>> print(visible("BTC\x1b[31m\u202e"))
+    BTC\x1b[31m\u202e
+    """
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

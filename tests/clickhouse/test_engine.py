@@ -34,6 +34,11 @@ def test_error_survives_pickle(error: Exception) -> None:
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
+def test_signs_that_cannot_be_seen_are_escapes_in_a_refusal() -> None:
+    told = str(ClickHouseRefused("ch", "the row BTC\x1b[31m\nERROR \u202e is twice.", "look"))
+    assert "BTC\\x1b[31m\\nERROR \\u202e" in told and told.isprintable()
+
+
 def test_refusal_is_an_sqlalchemy_database_error() -> None:
     assert issubclass(ClickHouseRefused, DatabaseError)
     assert issubclass(ClickHouseUnavailable, DatabaseError)

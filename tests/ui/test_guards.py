@@ -61,6 +61,20 @@ def test_viewer_sees_the_models_and_each_report_a_link_away(ui: Ui) -> None:
     assert ui.run_id in report.text and "Accuracy on the holdout" in report.text
 
 
+def test_report_that_is_a_link_shows_a_viewer_nothing_of_what_it_leads_to(ui: Ui) -> None:
+    (report,) = ui.home.models.glob("candidates/*/report.html")
+    secret = ui.home.models.parent / "airflow.cfg"
+    secret.write_text("fernet_key = s3cret")
+    aside = report.rename(report.with_suffix(".aside"))
+    report.symlink_to(secret)
+    try:
+        answer = ui.ask("report", VIEWER, run_id=ui.run_id)
+    finally:
+        aside.rename(report)
+    assert (answer.status_code, "s3cret" in answer.text) == (503, False)
+    assert "links are not followed" in answer.text
+
+
 @pytest.mark.parametrize(
     "path",
     [
