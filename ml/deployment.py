@@ -167,7 +167,8 @@ def _put(
 ) -> Deployment:
     changed = current is None or current.sha256 != new.sha256
     known = None if changed or current is None else current.metrics
-    metrics: dict[str, Any] = known or (new.metrics or {}) | {"deployed_at": _iso(now)}
+    told = {"model_sha256": new.sha256, "deployed_at": _iso(now)}
+    metrics: dict[str, Any] = known or (new.metrics or {}) | told
     # All that will be written is ready before anything is replaced.
     written = as_json(metrics)
     backup = None
@@ -232,9 +233,15 @@ def _former(store: Store, current: Production | None, to: str | None, check: Che
         there = f"choose one of: {', '.join(reversed(names))}"
         remedy = there if names else "deploy a second model; the first is kept as a backup then"
         raise ModelError(f"{problem} in {store.where('backups')}", remedy)
-    for name in (to,) if to else others:
+    if to:
+        return _sound_backup(store, to, check)
+    for name in others:
         try:
-            return _sound_backup(store, name, check)
+            former = _sound_backup(store, name, check)
+            if (former.metrics or {}).get("model_sha256") is None:
+                problem = "nothing is known of it, so it may have been changed since it was live"
+                raise ModelBroken(f"backup {name}", (problem,), f"name it, if it is right: {name}")
+            return former
         except ModelBroken as error:
             broken = error
             log.warning("%s", error)

@@ -5,6 +5,7 @@ character. Whether it has the fields that somebody needs is asked by those who n
 """
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -58,5 +59,6 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return {_plain(name): _plain(inner, depth + 1) for name, inner in value.items()}
     if isinstance(value, list):
         return [_plain(inner, depth + 1) for inner in value]
-    # Also false for NaN.
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     return value if value is None or -_LARGEST <= value < _LARGEST else None

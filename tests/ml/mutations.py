@@ -1,6 +1,6 @@
 """Damages the files of MODELS_DIR at random, and looks what comes of it in whatever reads them.
 
-    python -m tests.ml.mutations 500
+    python -m tests.ml.mutations 500 [FILE]
 
 Of each file so many copies are damaged; each is read by everything that reads it, in a folder of
 its own. Prints a table, and what should not have been. Ends with 1 if there is any of that.
@@ -218,10 +218,12 @@ def tried(world: World, name: str, seed: int) -> list[tuple[str, str, str]]:
     return found
 
 
-def all_tried(count: int, folder: Path, workers: int) -> Counter[tuple[str, str, str]]:
-    """The outcomes of `count` damages of each file, counted."""
+def all_tried(
+    count: int, folder: Path, workers: int, only: str = ""
+) -> Counter[tuple[str, str, str]]:
+    """The outcomes of `count` damages of each file whose name has `only` in it, counted."""
     world = World(folder / "models", _samples())
-    jobs = [(name, seed) for name in world.files() for seed in range(count)]
+    jobs = [(name, seed) for name in world.files() if only in name for seed in range(count)]
     with ProcessPoolExecutor(workers) as processes:
         names, seeds = zip(*jobs, strict=True)
         found = processes.map(partial(tried, world), names, seeds, chunksize=8)
@@ -243,9 +245,9 @@ def table(found: Counter[tuple[str, str, str]]) -> str:
     return tabulate(rows, "keys", "github")
 
 
-def main(count: int) -> int:
+def main(count: int, only: str = "") -> int:
     with tempfile.TemporaryDirectory() as folder:
-        found = all_tried(count, Path(folder), os.cpu_count() or 1)
+        found = all_tried(count, Path(folder), os.cpu_count() or 1, only)
     print(table(found))  # noqa: T201
     odd = {key: n for key, n in found.items() if key[2] not in {"done", "named"}}
     for (name, reader, what), n in odd.items():
@@ -254,4 +256,4 @@ def main(count: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main(int(sys.argv[1]), *sys.argv[2:]))

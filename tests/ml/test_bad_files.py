@@ -61,6 +61,7 @@ def test_json_of_any_bytes_is_an_object_or_nothing(content):
 )
 def test_metrics_with_any_value_in_a_field_have_it_sound_or_not_at_all(name, value):
     metrics = example_metrics() | {name: value}
+    metrics = read_object(json.dumps(metrics))
     found = read_metrics(json.dumps(metrics).encode())
     assert found == {key: found[key] for key in metrics if key in found}
     assert {name} >= set(example_metrics()) - set(found)
@@ -96,7 +97,9 @@ def test_rollback_over_metrics_with_nan_changes_model_and_metrics_together(store
 def test_metrics_that_cannot_be_written_change_nothing(store, contents, monkeypatch):
     deploy(store, "one", b"one")
     deploy(store, "two", b"two")
-    monkeypatch.setattr("ml.deployment.metrics_of_model", lambda *_: {"loss": float("nan")})
+    monkeypatch.setattr(
+        "ml.deployment.metrics_of_model", lambda *_: {"model_sha256": "x", "loss": float("nan")}
+    )
     before = store.read(MODEL), store.read(METRICS)
     with pytest.raises(ValueError, match="not JSON compliant"):
         roll_back(store, NOW + WEEK, check=anything)
