@@ -127,5 +127,5 @@ def onnx_metadata(metrics: Mapping[str, Any]) -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Versions of what decides how a file comes out and what it answers."""
-    packages = ("numpy", "onnx", "onnxruntime", "scikit-learn")
+    packages = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -1,30 +1,30 @@
-"""Writes a forest as the ONNX file the application reads, straight from the trees' arrays.
+"""Writes a forest as the ONNX file the application reads: skl2onnx, and what the contract asks.
 
-scikit-learn casts to float32 and compares with double thresholds. The graph does the same: Cast to
-float, the ratios of `ml.inputs`, a `TreeEnsembleClassifier` with each threshold rounded *down* to
-float32 (for a float32 x, `x <= t` and `x <= floor32(t)` are the same), Cast to double. The operator
-adds up in float32, so each row is divided by its sum to make that 1 to the last digit. The graph is
-built here because skl2onnx loses the direction of missing values, the columns of absent regimes and
-the order of bytes; skl2onnx is what the tests compare with. `ml.onnx_model` reads such files.
+scikit-learn casts to float32 and compares with double thresholds. The file does the same: Cast to
+float, the ratios of `ml.inputs`, the forest as skl2onnx converts it for float32 inputs, Cast to
+double. Given a double input, skl2onnx 1.20 names rows near thresholds wrongly. The operator adds up
+in float32, so each row is divided by its sum to make that 1 to the last digit. `ml.onnx_model`
+reads such files, and `ml.acceptance` compares each with its forest.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import Pipeline
-from sklearn.tree._tree import Tree
 
 from ml.contract import FEATURES, INPUT_NAME, LABEL_OUTPUT, PROBABILITY_OUTPUT, REGIMES
-from ml.inputs import KEPT, LEAST, MOST, OVER, UNDER
+from ml.inputs import INPUTS, KEPT, LEAST, MOST, OVER, UNDER
 
 _IR_VERSION = 8  # onnxruntime up to 1.17 reads nothing newer
-_OPSETS = {"": 17, "ai.onnx.ml": 1}
-_LEAF = -1
+_ML = "ai.onnx.ml"
+_OPSETS = {"": 17, _ML: 1}
 
 
 def export_forest(forest: Pipeline, metadata: Mapping[str, str] | None = None) -> bytes:
@@ -39,7 +39,7 @@ def export_forest(forest: Pipeline, metadata: Mapping[str, str] | None = None) -
         double `[N, 7]`, where a regime the forest has not seen has probability 0.
     """
     model = helper.make_model(
-        _graph(_tree_attributes(forest[-1])),
+        _graph(forest[-1]),
         producer_name="prometheus-ml-pipeline",
         ir_version=_IR_VERSION,
         opset_imports=[helper.make_opsetid(*opset) for opset in sorted(_OPSETS.items())],
@@ -58,10 +58,10 @@ def _serialized(model: onnx.ModelProto, metadata: Mapping[str, str]) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _graph(trees: dict[str, Any]) -> onnx.GraphProto:
+def _graph(forest: RandomForestClassifier) -> onnx.GraphProto:
     tensor = helper.make_tensor_value_info
     return helper.make_graph(
-        [*_input_nodes(), *_forest_nodes(trees)],
+        [*_input_nodes(), _convert_trees(forest), *_output_nodes()],
         "regime_detector",
         [tensor(INPUT_NAME, TensorProto.DOUBLE, ["N", len(FEATURES)])],
         [
@@ -97,11 +97,10 @@ def _input_nodes() -> list[onnx.NodeProto]:
     ]
 
 
-def _forest_nodes(trees: dict[str, Any]) -> list[onnx.NodeProto]:
+def _output_nodes() -> list[onnx.NodeProto]:
+    """Scores as probabilities that sum to 1 to the last digit of a double."""
     node = helper.make_node
-    outputs = [LABEL_OUTPUT, "scores"]
     return [
-        node("TreeEnsembleClassifier", ["inputs"], outputs, domain="ai.onnx.ml", **trees),
         node("Cast", ["scores"], ["shares"], to=TensorProto.DOUBLE),
         node("ReduceSum", ["shares", "columns"], ["total"], keepdims=1),
         node("Div", ["shares", "total"], [PROBABILITY_OUTPUT]),
@@ -112,52 +111,40 @@ def _constant(name: str, value: Any) -> onnx.TensorProto:
     return numpy_helper.from_array(np.asarray(value), name)
 
 
-def float32_not_above(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The greatest float32 that is not above each value.
+def _convert_trees(forest: RandomForestClassifier) -> onnx.NodeProto:
+    """The forest as skl2onnx converts it, one node, with a score for each regime.
 
-    >>> float(np.float32(0.1)), float(float32_not_above(np.array([0.1]))[0])
-    (0.10000000149011612, 0.09999999403953552)
+    skl2onnx 1.20 loses the direction of missing values (its issue 1253), which is put back, knows
+    only the forest's own classes, and writes what onnxruntime does not read: shares of 0 and
+    `nodes_hitrates`.
     """
-    nearest = values.astype(np.float32)
-    lower = np.nextafter(nearest, np.float32(-np.inf))
-    return np.where(nearest > values, lower, nearest).astype(np.float32)
-
-
-def _tree_attributes(forest: RandomForestClassifier) -> dict[str, Any]:
+    with warnings.catch_warnings():
+        # skl2onnx calls scikit-learn in a way that is going away.
+        warnings.simplefilter("ignore", FutureWarning)
+        converted = to_onnx(
+            forest,
+            initial_types=[("inputs", FloatTensorType([None, len(INPUTS)]))],
+            target_opset=_OPSETS,
+            options={"zipmap": False},
+        )
+    (node,) = converted.graph.node
+    given = {part.name: helper.get_attribute_value(part) for part in node.attribute}
+    del given["nodes_hitrates"]
     trees = [estimator.tree_ for estimator in forest.estimators_]
-    parts = [
-        {**_nodes(tree, index), **_leaves(tree, index, len(trees), forest.classes_)}
-        for index, tree in enumerate(trees)
+    given["nodes_missing_value_tracks_true"] = [
+        int(trees[tree].missing_go_to_left[place])
+        for tree, place in zip(given["nodes_treeids"], given["nodes_nodeids"], strict=True)
     ]
-    # tolist, because onnx.helper takes Python numbers and names the modes as text.
-    joined = {name: np.concatenate([part[name] for part in parts]).tolist() for name in parts[0]}
-    return joined | {"classlabels_int64s": list(range(len(REGIMES))), "post_transform": "NONE"}
-
-
-def _nodes(tree: Tree, index: int) -> dict[str, NDArray[Any]]:
-    leaf = tree.children_left == _LEAF
-    return {
-        "nodes_treeids": np.full(tree.node_count, index),
-        "nodes_nodeids": np.arange(tree.node_count),
-        "nodes_modes": np.where(leaf, "LEAF", "BRANCH_LEQ"),
-        "nodes_featureids": np.where(leaf, 0, tree.feature),
-        "nodes_values": np.where(leaf, 0, float32_not_above(tree.threshold)),
-        "nodes_truenodeids": np.where(leaf, 0, tree.children_left),
-        "nodes_falsenodeids": np.where(leaf, 0, tree.children_right),
-        "nodes_missing_value_tracks_true": np.where(leaf, 0, tree.missing_go_to_left),
-    }
-
-
-def _leaves(
-    tree: Tree, index: int, trees: int, classes: NDArray[np.int64]
-) -> dict[str, NDArray[Any]]:
-    """A leaf's share of each regime; shares of 0 are left out, which makes the file smaller."""
-    ids = np.flatnonzero(tree.children_left == _LEAF)
-    shares = tree.value[ids, 0, :] / trees
-    rows, columns = np.nonzero(shares)
-    return {
-        "class_treeids": np.full(len(rows), index),
-        "class_nodeids": ids[rows],
-        "class_ids": classes[columns],
-        "class_weights": shares[rows, columns].astype(np.float32),
-    }
+    leaves = {name: np.asarray(given[name]) for name in given if name.startswith("class_")}
+    if len(forest.classes_) == 2:
+        # Only the second class's share is written, which onnxruntime 1.26.0 reads wrongly.
+        second = leaves["class_weights"]
+        leaves = {name: np.tile(values, 2) for name, values in leaves.items()}
+        leaves["class_ids"] = np.repeat([0, 1], len(second))
+        leaves["class_weights"] = np.concatenate([1 / len(trees) - second, second])
+    leaves["class_ids"] = forest.classes_[leaves["class_ids"]]
+    kept = np.flatnonzero(leaves["class_weights"])
+    given |= {name: values[kept].tolist() for name, values in leaves.items()}
+    given["classlabels_int64s"] = range(len(REGIMES))
+    outputs = [LABEL_OUTPUT, "scores"]
+    return helper.make_node("TreeEnsembleClassifier", ["inputs"], outputs, domain=_ML, **given)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from ml import candidate
 from ml.candidate import build_candidate
 from ml.contract import FEATURES, REGIMES
 from ml.deployment import deploy_candidate
@@ -15,6 +16,8 @@ from ml.judgement import judge_candidate
 from ml.onnx_model import load_model, read_metadata, score
 from ml.promotion import Decision, PromotionThresholds
 from ml.registry import read_candidate, write_candidate
+from ml.report import text_report
+from tests.ml.test_acceptance import rounded_up
 
 CONTRACT_METRICS = {
     "test_accuracy", "train_accuracy", "cv_accuracy", "balanced_accuracy", "macro_f1",
@@ -99,8 +102,9 @@ def test_numbers_of_the_holdout_stand_beside_those_of_simple_rules(built):
 
 
 def test_file_that_answers_otherwise_than_the_forest_is_no_candidate(monkeypatch, samples, build):
-    """Thresholds rounded to the nearest float32 instead of down, as skl2onnx once did."""
-    monkeypatch.setattr("ml.onnx_export.float32_not_above", lambda values: values.astype("float32"))
+    """Thresholds rounded up to the next float32, as a converter may."""
+    export = candidate.export_forest
+    monkeypatch.setattr(candidate, "export_forest", lambda forest: rounded_up(export(forest)))
 
     with pytest.raises(ModelBroken, match="probabilities differ by more than 1e-05"):
         build(samples)
@@ -222,8 +226,8 @@ def test_judging_twice_gives_the_same_verdict(models_dir, samples):
 
 
 def test_report_before_the_verdict_says_so(built):
-    assert "Verdict: not judged yet" in built.report
-    assert all(regime in built.report for regime in REGIMES)
+    assert "Verdict: not judged yet" in text_report(built.metrics)
+    assert all(regime in text_report(built.metrics) for regime in REGIMES)
 
 
 def test_build_without_room_for_cross_validation_has_no_cv_accuracy(
@@ -233,4 +237,4 @@ def test_build_without_room_for_cross_validation_has_no_cv_accuracy(
     built = build_candidate(few, options, 0.2, timedelta(hours=55), provenance)
 
     assert built.metrics["cv_accuracy"] is None
-    assert "not known" in built.report
+    assert "not known" in text_report(built.metrics)
