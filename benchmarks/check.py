@@ -31,8 +31,8 @@ from clickhouse.engine import opened
 from clickhouse.snapshot import freeze
 from expectations.gate import FrozenTable
 from ml.contract import COLUMN_TYPES, FEATURES
-from ml.split import split_by_time
-from ml.training import TrainingOptions, fit_forest
+from ml.data.split import split_by_time
+from ml.training.forest import TrainingOptions, fit_forest
 
 BOUNDS: Final = Path(__file__).with_name("bounds.json")
 ALLOWED: Final = 1.3

@@ -29,14 +29,14 @@ from clickhouse.reading import read_samples
 from clickhouse.schema import apply_schema
 from clickhouse.snapshot import freeze
 from expectations.gate import FrozenTable, run_gate
-from expectations.reference import Reference
-from expectations.sql_metrics import TABLE
+from expectations.rules.reference import Reference
+from expectations.rules.sql import TABLE
 from expectations.suite import LABEL, build_suite
 from expectations.thresholds import Thresholds
 from ml.contract import FEATURES, REGIMES
-from ml.profile import profile_of
-from ml.samples import Samples
-from pipeline.data_check import CONTRACT
+from ml.data.profile import profile_of
+from ml.data.samples import Samples
+from pipeline.tasks.check_data import CONTRACT
 from tests.services.server import Server
 
 _REFERENCE_ROWS = 20_000

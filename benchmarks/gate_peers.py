@@ -29,7 +29,7 @@ from expectations.gate import FrozenTable, run_gate
 from expectations.suite import LABEL
 from expectations.thresholds import Thresholds
 from ml.contract import FEATURES, POSITIVE, RANGES, REGIMES
-from pipeline.data_check import CONTRACT
+from pipeline.tasks.check_data import CONTRACT
 
 _LARGEST = 3.4e38
 _KEY = ["symbol", "timestamp"]

@@ -23,7 +23,7 @@ from benchmarks.tables import freeze_random, running_server, url_of
 from benchmarks.training import whole_task
 from clickhouse.engine import opened
 from clickhouse.snapshot import Snapshot
-from ml.training import TrainingOptions
+from ml.training.forest import TrainingOptions
 
 PLOT: Final = Path(__file__).with_name("growth.svg")
 _TREES: Final = 20

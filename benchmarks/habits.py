@@ -4,9 +4,9 @@
 
 Each trial is a day in the life of a simulated market of a year: a person has labelled so many of
 the rows until then, in one of the habits below; a forest is trained on the older ones, judged on
-the newest fifth by `ml.promotion` itself, without a production to beat, and what it promises is
-compared with its accuracy on all rows of the fortnight that follows. The section "Habits of
-labelling" of RESULTS.md is written anew.
+the newest fifth by `ml.evaluation.promotion` itself, without a production to beat, and what it
+promises is compared with its accuracy on all rows of the fortnight that follows. The section
+"Habits of labelling" of RESULTS.md is written anew.
 """
 
 import argparse
@@ -24,14 +24,14 @@ from tabulate import tabulate
 
 from benchmarks.results import put_section
 from ml.contract import FEATURES, REGIMES
+from ml.data.samples import Coverage, Samples
+from ml.data.split import require_two_regimes, split_by_time
 from ml.errors import ModelError
-from ml.evaluation import count_correct, most_frequent
-from ml.evidence import Coverage, Evidence
-from ml.promotion import Decision, PromotionThresholds, decide
-from ml.samples import Samples
-from ml.significance import prediction_interval
-from ml.split import require_two_regimes, split_by_time
-from ml.training import TrainingOptions, cross_validate_in_time, fit_forest
+from ml.evaluation.evidence import Evidence
+from ml.evaluation.promotion import Decision, PromotionThresholds, decide
+from ml.evaluation.scores import count_correct, most_frequent
+from ml.evaluation.statistics import prediction_interval
+from ml.training.forest import TrainingOptions, cross_validate_in_time, fit_forest
 from sample_market import MarketSpec, simulate
 
 COUNTS: Final = (420, 1_200)

@@ -23,13 +23,13 @@ from sklearn.linear_model import LogisticRegression
 from tabulate import tabulate
 
 from benchmarks.results import put_section
-from ml.confidence import measure_confidence
 from ml.contract import FEATURES, REGIMES
+from ml.data.samples import Samples
+from ml.data.split import split_by_time
+from ml.evaluation.scores import measure_confidence
 from ml.inputs import KEPT, forest_inputs
-from ml.parity import forest_probabilities
-from ml.samples import Samples
-from ml.split import split_by_time
-from ml.training import TrainingOptions, grow
+from ml.training.acceptance import forest_probabilities
+from ml.training.forest import TrainingOptions, grow
 from sample_market import MarketSpec, simulate
 
 SIZES: Final = (1_500, 5_000, 20_000)

@@ -75,8 +75,10 @@ def _measured(task: str, environment: dict[str, str]) -> dict[str, Any]:
 def run_task(task: str) -> dict[str, Any]:
     """Runs a task in this process; what it hands on lies beside the models, as its XCom would."""
     # They take Airflow.
-    from pipeline import data_check, model_training, model_validation  # noqa: PLC0415
     from pipeline.settings import read_settings  # noqa: PLC0415
+    from pipeline.tasks import check_data as data_check  # noqa: PLC0415
+    from pipeline.tasks import train_model as model_training  # noqa: PLC0415
+    from pipeline.tasks import validate_model as model_validation  # noqa: PLC0415
 
     settings = read_settings()
     handed_on = Path(settings.models_dir).with_name("snapshot.json")

@@ -19,12 +19,12 @@ from benchmarks.tables import freeze_market
 from clickhouse.engine import opened
 from clickhouse.reading import read_samples
 from ml.contract import FEATURES, INPUT_NAME, REGIMES
+from ml.data.samples import Samples
+from ml.data.split import split_by_time
 from ml.inputs import forest_inputs
-from ml.onnx_export import export_forest
 from ml.onnx_model import load_model
-from ml.samples import Samples
-from ml.split import split_by_time
-from ml.training import TrainingOptions, fit_forest
+from ml.training.export import export_forest
+from ml.training.forest import TrainingOptions, fit_forest
 
 _CALLS = 200
 _BATCH = 10_000

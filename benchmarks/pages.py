@@ -24,8 +24,8 @@ from tabulate import tabulate
 
 from benchmarks.results import put_section
 from ml.json_files import as_json
-from ml.models_page import MOST_RUNS
-from ml.names import METRICS_FILE, candidate_folder
+from ml.registry.names import METRICS_FILE, candidate_folder
+from ml.report.models_page import MOST_RUNS
 from tests.conftest import REPOSITORY
 from tests.dags.home import Home, embedded_home, small_market
 from tests.services.scheduler import Airflow, dags_without_schedule, running_airflow

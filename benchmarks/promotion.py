@@ -6,8 +6,8 @@ A week is a holdout of labelled rows of four symbols. Regimes and the hours that
 drawn as the sample market draws them; production is right on 75% of all rows there could be, the
 candidate on more or fewer. Being right is drawn from normal variables that both models share in
 part and that last: for some hours, as measured on forests and the sample market, or, which is
-harder on every rule, in half as long as the regime does. Each week goes through `ml.promotion`
-itself. The section "Promotion rule" of RESULTS.md is written anew.
+harder on every rule, in half as long as the regime does. Each week goes through
+`ml.evaluation.promotion` itself. The section "Promotion rule" of RESULTS.md is written anew.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from scipy.stats import norm
 from tabulate import tabulate
 
 from benchmarks.results import put_section
-from ml.evidence import Evidence, Pairs
-from ml.promotion import PromotionThresholds, decide
+from ml.evaluation.evidence import Evidence, Pairs
+from ml.evaluation.promotion import PromotionThresholds, decide
 from sample_market.labels import pick_labelled
 from sample_market.regimes import draw_path
 

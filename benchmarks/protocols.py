@@ -27,16 +27,16 @@ from clickhouse.engine import open_engine
 from clickhouse.reading import read_samples
 from clickhouse.schema import apply_schema
 from clickhouse.snapshot import Snapshot, freeze, verify
-from expectations.class_balance import ClassCount
 from expectations.gate import FrozenTable, run_gate
 from expectations.report import GateReport
+from expectations.rules.class_balance import ClassCount
 from expectations.run_record import RuleRecord
 from expectations.thresholds import Thresholds
 from ml.contract import FEATURES, REGIMES
-from ml.samples import Samples
-from ml.split import split_by_time
-from ml.training import TrainingOptions, fit_forest
-from pipeline.data_check import CONTRACT
+from ml.data.samples import Samples
+from ml.data.split import split_by_time
+from ml.training.forest import TrainingOptions, fit_forest
+from pipeline.tasks.check_data import CONTRACT
 from sample_market import MarketSpec, simulate
 from sample_market.loading import insert
 from tests.services.server import Server

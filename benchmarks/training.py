@@ -26,14 +26,14 @@ from benchmarks.results import put_section
 from benchmarks.tables import freeze_market, running_server, url_of
 from clickhouse.engine import opened
 from clickhouse.snapshot import Snapshot, verify
-from ml.candidate import build_candidate
 from ml.contract import FEATURES, REGIMES
+from ml.data.reading import read_training_rows
+from ml.data.samples import Samples
+from ml.data.split import split_by_time
 from ml.inputs import forest_inputs
-from ml.metrics import Provenance
-from ml.samples import Samples
-from ml.split import split_by_time
-from ml.training import TrainingOptions, fit_forest
-from pipeline.training_rows import read_training_rows
+from ml.training.candidate import build_candidate
+from ml.training.forest import TrainingOptions, fit_forest
+from ml.training.metrics import Provenance
 
 _EMBARGO = timedelta(hours=24)
 _HOLDOUT = 0.2

@@ -6,9 +6,12 @@ python -m benchmarks.work [--only-import]
 import argparse
 from datetime import UTC, datetime
 
-import pipeline.outcome  # noqa: F401 - a run's last task loads it
-from pipeline import data_check, model_deployment, model_training, model_validation
+import pipeline.tasks.notify_success  # noqa: F401 - a run's last task loads it
 from pipeline.settings import read_settings
+from pipeline.tasks import check_data as data_check
+from pipeline.tasks import deploy_model as model_deployment
+from pipeline.tasks import train_model as model_training
+from pipeline.tasks import validate_model as model_validation
 
 
 def work() -> None:

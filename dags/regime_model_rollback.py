@@ -8,12 +8,11 @@ from datetime import timedelta
 from airflow.sdk import dag, task
 
 from pipeline.alerts import tell_of_failed_run, tell_of_failed_task
-from pipeline.backup_choice import CHOICE_WAIT, BackupChoice, rollback_form
-from pipeline.explained import explained
-from pipeline.links import links_of_task
-from pipeline.model_asset import MODEL
-from pipeline.retries import RETRIES
+from pipeline.dag_defaults import MODEL, RETRIES
 from pipeline.settings import read_settings
+from pipeline.tasks.choose_backup import CHOICE_WAIT, BackupChoice, rollback_form
+from pipeline.ui.addresses import links_of_task
+from pipeline.ui.explained import explained
 
 
 @dag(
@@ -36,26 +35,26 @@ def regime_model_rollback():
     @task
     def list_backups():
         """Shows production and its backups, and hands the list on."""
-        from pipeline import model_rollback
+        from pipeline.tasks.roll_back import list_backups
 
-        return model_rollback.list_backups(read_settings())
+        return list_backups(read_settings())
 
     @task(outlets=[MODEL])
     def roll_back(backup, params=None, dag_run=None, outlet_events=None):
         """Backs up the current model and puts the chosen one in its place."""
-        from pipeline import model_rollback
+        from pipeline.tasks.roll_back import roll_back
 
         who = dag_run.triggering_user_name
-        rolled = model_rollback.roll_back(read_settings(), backup, who, params["why"])
+        rolled = roll_back(read_settings(), backup, who, params["why"])
         outlet_events[MODEL].extra = rolled
         return rolled
 
     @task
     def notify_rollback(listed, rolled, ti=None):
         """Tells people which model is in production now."""
-        from pipeline import model_rollback
+        from pipeline.tasks.roll_back import notify_rollback
 
-        model_rollback.notify_rollback(listed, rolled, links_of_task(ti))
+        notify_rollback(listed, rolled, links_of_task(ti))
 
     listed = list_backups()
     choice = BackupChoice(task_id="choose_backup")

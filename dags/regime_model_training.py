@@ -8,7 +8,10 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import TriggerRule, dag, task
 
 from pipeline.alerts import tell_of_failed_run, tell_of_failed_task
-from pipeline.approval import (
+from pipeline.dag_defaults import MODEL, RETRIES
+from pipeline.lateness import EXPECTED_WITHIN, expect_within
+from pipeline.settings import read_settings
+from pipeline.tasks.approve_deployment import (
     APPROVAL_WAIT,
     ModelApproval,
     decision_of,
@@ -17,13 +20,9 @@ from pipeline.approval import (
     release_hold,
     require_approval,
 )
-from pipeline.explained import explained
-from pipeline.lateness import EXPECTED_WITHIN, expect_within
-from pipeline.links import links_of_task
-from pipeline.model_asset import MODEL
-from pipeline.retries import RETRIES
-from pipeline.settings import read_settings
 from pipeline.thresholds import THRESHOLDS
+from pipeline.ui.addresses import links_of_task
+from pipeline.ui.explained import explained
 
 
 @dag(
@@ -51,28 +50,28 @@ def regime_model_training():
     @task
     def check_data(run_id=None, dag_run=None, params=None):
         """Freezes the labelled rows and judges them with Great Expectations."""
-        from pipeline import data_check
+        from pipeline.tasks.check_data import check_data
 
-        return data_check.check_data(read_settings(params), run_id, dag_run.run_after)
+        return check_data(read_settings(params), run_id, dag_run.run_after)
 
     @task
     def train_model(checked, run_id=None, params=None):
         """Trains a Random Forest on the frozen rows and exports it to ONNX."""
-        from pipeline import model_training
+        from pipeline.tasks.train_model import train_model
 
-        return model_training.train_model(read_settings(params), run_id, checked["snapshot"])
+        return train_model(read_settings(params), run_id, checked["snapshot"])
 
     @task.branch(inlets=[MODEL])
     def validate_model(  # noqa: PLR0913, PLR0917 - Airflow hands them over by name
         checked, run_id=None, params=None, ti=None, dag_run=None, inlet_events=None
     ):
         """Decides on the holdout whether the candidate may replace production."""
-        from pipeline import model_validation
+        from pipeline.tasks.validate_model import lift_hold, validate_model
 
         settings = read_settings(params)
         if params["release_hold"]:
-            model_validation.lift_hold(settings, dag_run.triggering_user_name)
-        decision = model_validation.validate_model(
+            lift_hold(settings, dag_run.triggering_user_name)
+        decision = validate_model(
             settings,
             run_id,
             checked["snapshot"],
@@ -85,29 +84,29 @@ def regime_model_training():
     @task(outlets=[MODEL])
     def deploy_model(trained, run_id=None, params=None, ti=None, outlet_events=None):
         """Backs up the current model and puts the candidate in its place."""
-        from pipeline import model_deployment
+        from pipeline.tasks.deploy_model import deploy_model
 
         settings = read_settings(params)
-        deployed = model_deployment.deploy_model(settings, run_id, trained, decision_of(ti))
+        deployed = deploy_model(settings, run_id, trained, decision_of(ti))
         outlet_events[MODEL].extra = deployed
         return deployed
 
     @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def skip_deployment(run_id=None, params=None, ti=None):
         """Keeps the production model and says why."""
-        from pipeline import model_deployment
+        from pipeline.tasks.deploy_model import skip_deployment
 
-        model_deployment.skip_deployment(read_settings(params), run_id, decision_of(ti))
+        skip_deployment(read_settings(params), run_id, decision_of(ti))
 
     @task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
     def notify_success(trained, run_id=None, params=None, ti=None):
         """Tells people what became of the run."""
-        from pipeline import outcome
+        from pipeline.tasks.notify_success import notify_success
 
         report = ti.xcom_pull(task_ids="check_data")["report"]
         links = links_of_task(ti, report["page"])
         settings = read_settings(params)
-        outcome.notify_success(settings, run_id, report, trained, decision_of(ti), links)
+        notify_success(settings, run_id, report, trained, decision_of(ti), links)
 
     checked = check_data()
     trained = train_model(checked)

@@ -11,11 +11,11 @@ from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.datasource.fluent.interfaces import TestConnectionError
 from sqlalchemy import Engine
 
-from expectations.class_balance import ClassCount
-from expectations.docs import DocsPage, open_context, publish
+from expectations.docs.context import DocsPage, open_context, publish
 from expectations.errors import GateNotRun
-from expectations.reference import Reference
 from expectations.report import GateReport
+from expectations.rules.class_balance import ClassCount
+from expectations.rules.reference import Reference
 from expectations.run_record import RuleRecord, RunRecord, folder_of_run, read_record
 from expectations.suite import TYPES_RULE, Contract, build_suite, build_suite_of_types
 from expectations.thresholds import Thresholds

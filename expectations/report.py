@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tabulate import tabulate
 
-from expectations.class_balance import ClassCount
+from expectations.rules.class_balance import ClassCount
 from expectations.run_record import RuleRecord
 from expectations.thresholds import Thresholds
 

@@ -12,14 +12,13 @@ from dataclasses import asdict, dataclass
 import great_expectations as gx
 from great_expectations import expectations as gxe
 
-from expectations import sql_rules as own
-from expectations.class_balance import Bounds, ExpectClassBalance, counting
-from expectations.drift import rules_of_drift
-from expectations.label_trouble import rules_of_label_trouble
-from expectations.labels_over_time import ExpectLabelsOverTime, labelled_days
-from expectations.reference import Reference
+from expectations.rules import sql as own
+from expectations.rules.class_balance import Bounds, ExpectClassBalance, counting
+from expectations.rules.drift import rules_of_drift
+from expectations.rules.labels import ExpectLabelsOverTime, labelled_days, rules_of_label_trouble
+from expectations.rules.reference import Reference
+from expectations.rules.sql import quote, words_of
 from expectations.severity import LABEL_MORE, critical, warning
-from expectations.sql_metrics import quote, words_of
 from expectations.thresholds import Thresholds
 
 SUITE_NAME = "labelled_samples"

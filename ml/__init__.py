@@ -1,1 +1,1 @@
-"""The model: time split, forest, ONNX file, evaluation, promotion rule, registry."""
+"""The model: from labelled rows to a file in production. Knows no Airflow and no chat."""

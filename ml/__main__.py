@@ -16,20 +16,19 @@ from clickhouse.engine import error_line, opened
 from clickhouse.errors import ClickHouseRefused, SnapshotChanged
 from clickhouse.snapshot import Snapshot, find_snapshot
 from ml.arguments import parser, recipe_of, require_consistent, split_of, thresholds_of
-from ml.candidate import BuiltCandidate, build_candidate
-from ml.deployment import roll_back
-from ml.hold import release
-from ml.judgement import judge_candidate
-from ml.metrics import Provenance
+from ml.data.reading import read_training_rows
+from ml.data.samples import Samples
+from ml.evaluation.validation import judge_candidate
+from ml.evaluation.versus import compare_models, find_model, versus_text
 from ml.progress import shown_progress
-from ml.registry import open_store, read_candidate, write_candidate
-from ml.repeating import Recipe, agreements
-from ml.report import text_report
-from ml.samples import Samples
-from ml.source import source_commit
-from ml.status import read_status, status_text
-from ml.versus import compare_models, find_model, versus_text
-from pipeline.training_rows import read_training_rows
+from ml.registry.deployment import roll_back
+from ml.registry.hold import release
+from ml.registry.models import open_store, read_candidate, write_candidate
+from ml.registry.status import read_status, status_text
+from ml.report.text import text_report
+from ml.training.candidate import BuiltCandidate, build_candidate
+from ml.training.metrics import Provenance, source_commit
+from ml.training.repeating import Recipe, agreements
 
 _YES: Final = 0
 _NO: Final = 1

@@ -5,9 +5,9 @@ from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Final
 
-from ml.promotion import ASK, KEEP, PromotionThresholds
-from ml.repeating import Recipe, recipe_of_run
-from ml.training import TrainingOptions
+from ml.evaluation.promotion import ASK, KEEP, PromotionThresholds
+from ml.training.forest import TrainingOptions
+from ml.training.repeating import Recipe, recipe_of_run
 
 _EXIT_CODES: Final = """\
 exit codes:

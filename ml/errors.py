@@ -3,7 +3,7 @@
 Retrying cures none of these. A folder or a disk that cannot be used stays an `OSError`.
 """
 
-from ml.wording import visible
+from ml.words import visible
 
 
 class ModelError(ValueError):

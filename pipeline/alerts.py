@@ -14,9 +14,9 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from notifications.patience import WITHIN
-from pipeline.dag_ids import ROLLBACK, TRAINING
+from pipeline.dag_defaults import ROLLBACK, TRAINING
 from pipeline.failure import failure_message
-from pipeline.links import links_of_run, links_of_task
+from pipeline.ui.addresses import links_of_run, links_of_task
 
 if TYPE_CHECKING:
     from notifications.channels import Channels

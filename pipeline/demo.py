@@ -7,9 +7,9 @@ from airflow.sdk import DagRunState
 from airflow.utils.cli import get_bagged_dag
 
 from clickhouse.schema import apply_schema
-from ml.names import PRODUCTION, PRODUCTION_METRICS, REPORT_PAGE_FILE
-from ml.promotion import Decision
-from ml.registry import read_candidate
+from ml.evaluation.promotion import Decision
+from ml.registry.models import read_candidate
+from ml.registry.names import PRODUCTION, PRODUCTION_METRICS, REPORT_PAGE_FILE
 from pipeline.connection import clickhouse_engine
 from pipeline.settings import read_settings
 from sample_market import MarketSpec, simulate

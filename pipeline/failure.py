@@ -69,7 +69,7 @@ def _pictures(report: "GateReport") -> "tuple[Picture, ...]":
     from notifications.message import Picture
 
     with decoration("The picture of the class balance"):
-        from expectations.balance_picture import class_balance_png
+        from expectations.docs.balance_picture import class_balance_png
 
         picture = class_balance_png(report.classes, report.verdict, report.missing)
         return (Picture("class_balance.png", picture),)

@@ -74,7 +74,7 @@ def _tell(dag_id: str, run_id: str, due: datetime) -> None:
 
     from notifications.messages import run_late
     from pipeline.alerts import tell
-    from pipeline.links import links_of_run
+    from pipeline.ui.addresses import links_of_run
 
     # Airflow keeps the deadline of a failed run.
     state = RuntimeTaskInstance.get_dagrun_state(dag_id, run_id)

@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.io.fs import has_fs
 
 if TYPE_CHECKING:
-    from ml.storage import Store
+    from ml.registry.store import Store
 
 REMEDY: Final = "a folder, or the URL of an object store such as s3://connection@bucket/models"
 
@@ -23,8 +23,8 @@ def open_models(models_dir: str) -> "Store":
     Raises:
         ValueError: if nothing is known that opens the URL, or its Connection is not defined.
     """
-    from ml.object_store import SCHEMES, ObjectStore
-    from ml.registry import open_store
+    from ml.registry.models import open_store
+    from ml.registry.object_store import SCHEMES, ObjectStore
 
     scheme, separator, _ = models_dir.partition("://")
     if not separator or scheme not in SCHEMES or not has_fs(scheme):

@@ -15,7 +15,7 @@ from airflow.sdk import Variable
 from pipeline.thresholds import THRESHOLDS, SettingError
 
 if TYPE_CHECKING:
-    from ml.storage import Store
+    from ml.registry.store import Store
 
 ON_DOUBT: Final = ("ask", "keep")
 _QUOTES: Final = tuple("'\"`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from pipeline.page_addresses import PREFIX, address
+from pipeline.ui.addresses import PREFIX, address
 
 _OF_RUN = "?run_id={RUN_ID}&dag_id={DAG_ID}"
 
@@ -21,7 +21,7 @@ class RegimePages(AirflowPlugin):
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:
         """The application with the pages."""
-        from pipeline.pages import pages
+        from pipeline.ui.pages import pages
 
         return [{"app": pages(), "url_prefix": PREFIX, "name": "Regime model"}]
 

@@ -10,11 +10,17 @@ LIBRARIES = ("clickhouse", "expectations", "ml", "notifications", "sample_market
 ROOMS = (*LIBRARIES, "pipeline", "dags", "plugins")
 MAY_IMPORT = {
     **{library: {library} for library in LIBRARIES},
+    "ml": {"ml", "clickhouse"},
     "sample_market": {"sample_market", "ml"},
     "pipeline": {*LIBRARIES, "pipeline"},
     "dags": {"pipeline"},
     "plugins": {"pipeline"},
 }
+
+
+FLOORS = ("data", "registry", "report", "evaluation", "training")
+"""Rooms of `ml`, each of which may import those before it, and the modules on the ground."""
+ROOF = {"ml/__main__.py", "ml/arguments.py"}
 
 
 def _imports(file: Path) -> set[str]:
@@ -35,6 +41,30 @@ def test_room_imports_only_what_the_design_allows(room: str) -> None:
             continue
         assert not (imports & set(ROOMS)) - MAY_IMPORT[room], file
         assert "airflow" not in imports or room not in LIBRARIES, file
+
+
+def test_rooms_of_ml_import_nothing_from_above() -> None:
+    for file in Path("ml").rglob("*.py"):
+        if file.as_posix() in ROOF:
+            continue
+        room = file.parts[1] if len(file.parts) > 2 else None
+        below = FLOORS[: FLOORS.index(room) + 1] if room else ()
+        imported = {name.split(".")[1] for name in _modules(file) if name.startswith("ml.")}
+        assert not {name for name in imported if name in FLOORS} - set(below), file
+        assert not imported & {Path(path).stem for path in ROOF}, file
+
+
+def test_clickhouse_is_imported_where_rows_are_read_alone() -> None:
+    users = {f for f in Path("ml").rglob("*.py") if "clickhouse" in _imports(f)}
+    assert users - {Path("ml/__main__.py")} == {Path("ml/data/reading.py")}
+
+
+def _modules(file: Path) -> set[str]:
+    """The modules that a file imports, also within functions."""
+    nodes = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    froms = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    names = {name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    return froms | {alias.name for alias in names}
 
 
 def test_apprise_is_imported_where_messages_are_sent_alone() -> None:

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from pipeline import gauges
+from pipeline.dag_defaults import PERMANENT_FAILURES
 from pipeline.failure import _REMEDIES
-from pipeline.retries import PERMANENT_FAILURES
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 GUIDE = (REPOSITORY / "docs/operations.md").read_text(encoding="utf-8")

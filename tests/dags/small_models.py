@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.candidate import BuiltCandidate, build_candidate
-from ml.deployment import deploy_candidate
-from ml.metrics import Provenance
-from ml.registry import write_candidate
-from ml.samples import Samples
-from ml.training import TrainingOptions
+from ml.data.samples import Samples
+from ml.registry.deployment import deploy_candidate
+from ml.registry.models import write_candidate
+from ml.training.candidate import BuiltCandidate, build_candidate
+from ml.training.forest import TrainingOptions
+from ml.training.metrics import Provenance
 
 WEEK = timedelta(days=7)
 START = datetime(2026, 11, 8, 2, tzinfo=UTC)

@@ -105,7 +105,7 @@ def test_every_task_retries_three_times_with_backoff(dags: Any) -> None:
 def test_permanent_failures_exist_and_are_not_retried() -> None:
     from airflow.sdk.module_loading import import_string
 
-    from pipeline.retries import PERMANENT_FAILURES
+    from pipeline.dag_defaults import PERMANENT_FAILURES
 
     for name in PERMANENT_FAILURES:
         assert issubclass(import_string(name), Exception)
@@ -152,24 +152,24 @@ def test_dag_parses_without_connection_and_variables() -> None:
 @pytest.mark.parametrize(
     ("module", "foreign"),
     [
-        ("data_check", ("sklearn.ensemble", "apprise")),
-        ("model_training", ("great_expectations", "apprise")),
-        ("model_validation", ("great_expectations", "sklearn", "apprise")),
-        ("model_deployment", ("great_expectations", "sklearn", "apprise", "clickhouse_driver")),
-        ("model_rollback", ("great_expectations", "sklearn", "apprise", "clickhouse_driver")),
-        ("outcome", ("great_expectations", "sklearn", "clickhouse_driver", "onnxruntime")),
+        ("check_data", ("sklearn.ensemble", "apprise")),
+        ("train_model", ("great_expectations", "apprise")),
+        ("validate_model", ("great_expectations", "sklearn", "apprise")),
+        ("deploy_model", ("great_expectations", "sklearn", "apprise", "clickhouse_driver")),
+        ("roll_back", ("great_expectations", "sklearn", "apprise", "clickhouse_driver")),
+        ("notify_success", ("great_expectations", "sklearn", "clickhouse_driver", "onnxruntime")),
     ],
 )
 def test_task_imports_only_what_it_uses(module: str, foreign: tuple[str, ...]) -> None:
     code = (
-        f"import sys; import pipeline.{module}; "
+        f"import sys; import pipeline.tasks.{module}; "
         f"print([name for name in {foreign!r} if name in sys.modules])"
     )
     assert _python(code).stdout.strip().splitlines()[-1] == "[]"
 
 
 def test_dags_and_their_tasks_explain_themselves_and_no_text_is_left_over(dags: Any) -> None:
-    texts = {path.stem for path in Path("pipeline/explanations").glob("*.md")}
+    texts = {path.stem for path in Path("pipeline/ui/explanations").glob("*.md")}
     assert texts == {name for dag in dags.values() for name in (dag.dag_id, *dag.task_dict)}
     for dag in dags.values():
         assert all(text.strip() for text in (dag.doc_md, *(task.doc_md for task in dag.tasks)))

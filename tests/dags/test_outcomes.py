@@ -306,7 +306,7 @@ def test_unreachable_clickhouse_is_retried_and_never_called_bad_data(home, chat,
 
 
 def test_candidate_changed_after_the_verdict_is_not_deployed(home, market, chat) -> None:
-    from ml import judgement
+    from ml.evaluation import validation as judgement
 
     home.load(market)
     judge = judgement.judge_candidate
@@ -317,7 +317,7 @@ def test_candidate_changed_after_the_verdict_is_not_deployed(home, market, chat)
         file.write_bytes(file.read_bytes() + b" ")
         return decision
 
-    home.monkeypatch.setattr("pipeline.model_validation.judge_candidate", judge_then_tamper)
+    home.monkeypatch.setattr("pipeline.tasks.validate_model.judge_candidate", judge_then_tamper)
     run = home.run()
     assert (run.state, run.tasks["deploy_model"]) == ("failed", "failed")
     assert not (home.models / "regime_detector.onnx").exists()

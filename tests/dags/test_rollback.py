@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.model_rollback import roll_back_model as roll_back
+from pipeline.tasks.roll_back import roll_back_model as roll_back
 from tests.dags.small_models import START, WEEK, deploy, small_candidates
 
 # Airflow and what it is made of raise deprecations of their own.
@@ -81,7 +81,7 @@ def test_rollback_repeated_after_a_killed_worker_does_not_undo_itself(home, two_
             raise OSError("killed")
         return result
 
-    home.monkeypatch.setattr("pipeline.model_rollback.roll_back_model", roll_back_then_die)
+    home.monkeypatch.setattr("pipeline.tasks.roll_back.roll_back_model", roll_back_then_die)
     run = home.run(dag_id=DAG)
     assert (run.state, run.tries["roll_back"], len(calls)) == ("success", 2, 2)
     assert _pair(home)[0] == model

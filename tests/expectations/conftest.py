@@ -15,7 +15,7 @@ from expectations.report import GateReport
 from expectations.suite import Contract
 from expectations.thresholds import Thresholds
 from ml.contract import FEATURES
-from pipeline.data_check import CONTRACT
+from pipeline.tasks.check_data import CONTRACT
 from sample_market import MarketSpec, simulate
 from sample_market.loading import insert
 from tests.expectations.frozen_market import FrozenMarket, open_market

@@ -16,7 +16,7 @@ from expectations.gate import FrozenTable, run_gate
 from expectations.report import GateReport
 from expectations.thresholds import Thresholds
 from ml.contract import FEATURES, PRICED
-from pipeline.data_check import CONTRACT
+from pipeline.tasks.check_data import CONTRACT
 from sample_market import MarketSpec, simulate
 from sample_market.loading import insert
 from sample_market.spec import current_hour

@@ -11,8 +11,8 @@ import great_expectations as gx
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.expectations.expectation import BatchExpectation
 
-from expectations.class_balance import Bounds, count_all, count_classes
-from expectations.docs import DocsPage, open_context, publish
+from expectations.docs.context import DocsPage, open_context, publish
+from expectations.rules.class_balance import Bounds, count_all, count_classes
 from expectations.severity import critical, warning
 from ml.contract import REGIMES
 

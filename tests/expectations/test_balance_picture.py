@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from expectations.balance_picture import class_balance_png
-from expectations.class_balance import Bounds, ClassCount, count_classes
+from expectations.docs.balance_picture import class_balance_png
+from expectations.rules.class_balance import Bounds, ClassCount, count_classes
 from ml.contract import REGIMES
 
 COUNTS = {"trend_up": 185, "range": 30, "breakout": 4}
@@ -32,5 +32,5 @@ def test_picture_of_unusual_counts_is_drawn(classes):
 
 
 def test_module_loads_without_matplotlib():
-    code = "import sys, expectations.balance_picture; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, expectations.docs.balance_picture; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from expectations.class_balance import Bounds, count_all, count_classes
+from expectations.rules.class_balance import Bounds, count_all, count_classes
 
 REGIMES = ("up", "down", "flat")
 

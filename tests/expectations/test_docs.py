@@ -16,8 +16,8 @@ from sqlalchemy import Engine
 
 from clickhouse.engine import open_engine
 from clickhouse.schema import apply_schema
-from expectations import docs_site
-from expectations.docs import DocsPage, open_context, publish
+from expectations.docs import site as docs_site
+from expectations.docs.context import DocsPage, open_context, publish
 from expectations.run_record import read_record
 from expectations.severity import critical
 from tests.expectations.judged_runs import (

@@ -13,14 +13,14 @@ from sqlalchemy import Engine, text
 from clickhouse.engine import open_engine
 from clickhouse.schema import apply_schema
 from clickhouse.snapshot import freeze
-from expectations.docs import open_context
-from expectations.drift import rules_of_drift
-from expectations.mixed_columns import mixed_up
-from expectations.reference import Reference
+from expectations.docs.context import open_context
+from expectations.rules.columns import mixed_up
+from expectations.rules.drift import rules_of_drift
+from expectations.rules.reference import Reference
 from expectations.run_record import RuleRecord, read_record
 from ml.contract import COUNTS, FEATURES, PRICED, REGIMES
-from ml.profile import profile_of
-from ml.samples import Samples
+from ml.data.profile import profile_of
+from ml.data.samples import Samples
 from sample_market import MarketSpec, simulate
 from sample_market.loading import insert
 from sample_market.spec import current_hour

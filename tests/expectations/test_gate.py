@@ -19,7 +19,7 @@ from expectations.report import GateReport
 from expectations.suite import build_suite
 from expectations.thresholds import Thresholds
 from ml.contract import FEATURES, REGIMES
-from pipeline.data_check import CONTRACT
+from pipeline.tasks.check_data import CONTRACT
 
 Judge = Callable[..., GateReport]
 

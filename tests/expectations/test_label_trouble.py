@@ -2,8 +2,8 @@
 
 import pytest
 
-from expectations.odd_days import DayLabels, odd_days
 from expectations.report import GateReport
+from expectations.rules.odd_days import DayLabels, odd_days
 from expectations.run_record import RuleRecord
 from tests.expectations.frozen_market import ONE, FrozenMarket, rows
 from tests.expectations.spoiled_markets import BTC, label

@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from expectations.labels_over_time import ExpectLabelsOverTime
-from expectations.sql_metrics import AGGREGATE
+from expectations.rules.labels import ExpectLabelsOverTime
+from expectations.rules.sql import AGGREGATE
 
 YEAR = (20_000, 20_364, 4)
 REGIMES = ["trend_up", "range"]

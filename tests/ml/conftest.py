@@ -6,13 +6,13 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from ml.candidate import build_candidate
-from ml.metrics import Provenance
-from ml.object_store import ObjectStore
-from ml.onnx_export import export_forest
-from ml.samples import Samples
-from ml.storage import Folder
-from ml.training import TrainingOptions, fit_forest
+from ml.data.samples import Samples
+from ml.registry.object_store import ObjectStore
+from ml.registry.store import Folder
+from ml.training.candidate import build_candidate
+from ml.training.export import export_forest
+from ml.training.forest import TrainingOptions, fit_forest
+from ml.training.metrics import Provenance
 
 EMBARGO = timedelta(hours=24)
 SCALES = np.geomspace(1e-3, 1e4, 22)

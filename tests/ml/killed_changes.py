@@ -21,12 +21,18 @@ import onnxruntime
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from ml.deployment import deploy_candidate, roll_back
 from ml.json_files import as_json
-from ml.onnx_export import export_forest
-from ml.registry import Production, backup_names, open_store, read_production, write_candidate
-from ml.reports import report_pages
-from ml.training import TrainingOptions, fit_forest
+from ml.registry.deployment import deploy_candidate, roll_back
+from ml.registry.models import (
+    Production,
+    backup_names,
+    open_store,
+    read_production,
+    write_candidate,
+)
+from ml.report.pages import report_pages
+from ml.training.export import export_forest
+from ml.training.forest import TrainingOptions, fit_forest
 from tests.ml.report_example import example_metrics
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
@@ -141,7 +147,9 @@ class Changes:
             if back:
                 roll_back(self.folder, now)
             else:
-                deploy_candidate(self.folder, run, self.shas[run], now, approved_at=now)
+                deploy_candidate(
+                    self.folder, run, self.shas[run], now, approved_at=now, pages=report_pages
+                )
 
         was_killed = bool(forked(kill(work)))
         self.killed += was_killed

@@ -24,22 +24,21 @@ from typing import Any
 
 from tabulate import tabulate
 
-from ml.candidate import build_candidate
-from ml.deployment import deploy_candidate, roll_back
+from ml.data.samples import Samples
 from ml.errors import ModelError
-from ml.history import read_history
-from ml.hold import release
-from ml.judgement import judge_candidate
-from ml.metrics import Provenance
-from ml.models_page import models_page
-from ml.names import candidate_folder
+from ml.evaluation.promotion import PromotionThresholds
+from ml.evaluation.validation import judge_candidate, odd_place
 from ml.onnx_model import check_answers
-from ml.place import odd_place
-from ml.promotion import PromotionThresholds
-from ml.registry import open_store, read_production, write_candidate
-from ml.samples import Samples
-from ml.status import read_status, status_text
-from ml.training import TrainingOptions
+from ml.registry.deployment import deploy_candidate, roll_back
+from ml.registry.history import read_history
+from ml.registry.hold import release
+from ml.registry.models import open_store, read_production, write_candidate
+from ml.registry.names import candidate_folder
+from ml.registry.status import read_status, status_text
+from ml.report.models_page import models_page
+from ml.training.candidate import build_candidate
+from ml.training.forest import TrainingOptions
+from ml.training.metrics import Provenance
 from tests.ml.conftest import EMBARGO, _samples
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
@@ -163,7 +162,7 @@ def _train(world: World, folder: Path) -> None:
 
 
 def _gate(folder: Path) -> None:
-    from pipeline.data_check import _reference
+    from pipeline.tasks.check_data import _reference
 
     production = read_production(folder)
     if production:

@@ -11,11 +11,17 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from ml.acceptance import accept_file, differences, examine
 from ml.errors import ModelBroken
 from ml.inputs import forest_inputs
-from ml.parity import forest_probabilities, probe_rows, threshold_rows
-from ml.training import fit_forest
+from ml.training.acceptance import (
+    accept_file,
+    differences,
+    examine,
+    forest_probabilities,
+    probe_rows,
+    threshold_rows,
+)
+from ml.training.forest import fit_forest
 
 
 def attribute(parsed, name):
@@ -114,7 +120,7 @@ def test_file_that_answers_one_row_with_another_shape_is_refused(parsed, refused
 
 
 def test_process_that_dies_is_told(monkeypatch, forest, model, samples):
-    monkeypatch.setattr("ml.acceptance.sys.executable", "/bin/false")
+    monkeypatch.setattr("ml.training.acceptance.sys.executable", "/bin/false")
 
     with pytest.raises(ModelBroken, match="ends with code 1: it says nothing"):
         accept_file(model, forest, samples.features)
@@ -133,8 +139,8 @@ def test_process_killed_while_the_file_is_examined_leaves_no_file(tmp_path, mode
     program = (
         "import os, signal\n"
         "from tests.ml.killed_changes import small_forest\n"
-        "from ml.onnx_export import export_forest\n"
-        "import ml.acceptance as acceptance\n"
+        "from ml.training.export import export_forest\n"
+        "import ml.training.acceptance as acceptance\n"
         "acceptance.subprocess.run = lambda *a, **b: os.kill(os.getpid(), signal.SIGKILL)\n"
         "forest, X = small_forest(0)\n"
         "acceptance.accept_file(export_forest(forest), forest, X)\n"

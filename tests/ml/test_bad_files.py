@@ -17,19 +17,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.decoration import decoration
-from ml.deployment import deploy_candidate, roll_back
 from ml.errors import ModelBroken
-from ml.hold import release
 from ml.json_files import as_json, read_json, read_object
-from ml.metrics_file import problems, read_metrics
-from ml.models_page import models_page
-from ml.names import LOCK, candidate_folder
-from ml.object_store import ObjectStore
 from ml.onnx_model import check_answers
-from ml.registry import read_candidate, read_production, write_candidate
-from ml.reports import report_files
-from ml.status import read_status, status_text
-from ml.storage import Folder
+from ml.registry.deployment import deploy_candidate, roll_back
+from ml.registry.hold import release
+from ml.registry.metrics_file import problems, read_metrics
+from ml.registry.models import read_candidate, read_production, write_candidate
+from ml.registry.names import LOCK, candidate_folder
+from ml.registry.object_store import ObjectStore
+from ml.registry.status import read_status, status_text
+from ml.registry.store import Folder
+from ml.report.models_page import models_page
+from ml.report.pages import report_files
 from tests.ml.mutations import all_tried
 from tests.ml.report_example import example_metrics
 from tests.ml.test_deployment import METRICS, MODEL, NOW, WEEK, anything, sha256
@@ -98,7 +98,8 @@ def test_metrics_that_cannot_be_written_change_nothing(store, contents, monkeypa
     deploy(store, "one", b"one")
     deploy(store, "two", b"two")
     monkeypatch.setattr(
-        "ml.deployment.metrics_of_model", lambda *_: {"model_sha256": "x", "loss": float("nan")}
+        "ml.registry.deployment.metrics_of_model",
+        lambda *_: {"model_sha256": "x", "loss": float("nan")},
     )
     before = store.read(MODEL), store.read(METRICS)
     with pytest.raises(ValueError, match="not JSON compliant"):
@@ -263,7 +264,7 @@ def _failing(monkeypatch, name, error, when=lambda *_: True):
             raise OSError(error, os.strerror(error))
         return original(*given)
 
-    monkeypatch.setattr(f"ml.storage.{'os' if name == 'fsync' else 'fcntl'}.{name}", fail)
+    monkeypatch.setattr(f"ml.registry.store.{'os' if name == 'fsync' else 'fcntl'}.{name}", fail)
 
 
 def _is_folder(descriptor):
@@ -321,7 +322,7 @@ def test_decoration_that_fails_is_told_and_left_out(monkeypatch, caplog):
     def broken(_metrics):
         raise RuntimeError("no paint")
 
-    monkeypatch.setattr("ml.reports.confusion_matrix_png", broken)
+    monkeypatch.setattr("ml.report.pages.confusion_matrix_png", broken)
     assert set(report_files(example_metrics())) == {"report.txt", "report.html"}
     assert "confusion_matrix.png is left out" in caplog.text
     with decoration("This"):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.ensemble import RandomForestClassifier
 
-from ml.bins import as_bins, bin_edges, split_at_edges
+from ml.training.forest import as_bins, bin_edges, split_at_edges
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 

@@ -7,16 +7,16 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from ml import candidate
-from ml.candidate import build_candidate
 from ml.contract import FEATURES, REGIMES
-from ml.deployment import deploy_candidate
 from ml.errors import ModelBroken, TooFewSamples
-from ml.judgement import judge_candidate
+from ml.evaluation.promotion import Decision, PromotionThresholds
+from ml.evaluation.validation import judge_candidate
 from ml.onnx_model import load_model, read_metadata, score
-from ml.promotion import Decision, PromotionThresholds
-from ml.registry import read_candidate, write_candidate
-from ml.report import text_report
+from ml.registry.deployment import deploy_candidate
+from ml.registry.models import read_candidate, write_candidate
+from ml.report.text import text_report
+from ml.training import candidate
+from ml.training.candidate import build_candidate
 from tests.ml.test_acceptance import rounded_up
 
 CONTRACT_METRICS = {

@@ -11,9 +11,9 @@ import pytest
 from clickhouse.snapshot import freeze
 from ml.__main__ import main
 from ml.contract import FEATURES
-from ml.deployment import deploy_candidate
 from ml.progress import shown_progress
-from ml.registry import read_candidate
+from ml.registry.deployment import deploy_candidate
+from ml.registry.models import read_candidate
 from sample_market.loading import insert
 from sample_market.market import simulate
 from sample_market.spec import MarketSpec

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from ml.comparison import compare_with_production
-from ml.onnx_export import export_forest
+from ml.data.samples import utc
+from ml.evaluation.comparison import compare_with_production
 from ml.onnx_model import load_model, score
-from ml.samples import utc
-from ml.training import fit_forest
+from ml.training.export import export_forest
+from ml.training.forest import fit_forest
 
 
 @pytest.fixture(scope="module")

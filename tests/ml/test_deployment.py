@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ml.deployment import deploy_candidate, roll_back
 from ml.errors import ModelBroken, ModelError
 from ml.json_files import as_json
-from ml.onnx_export import export_forest
 from ml.onnx_model import load_model, score
-from ml.registry import backup_names, read_candidate, read_production, write_candidate
-from ml.storage import Folder
+from ml.registry.deployment import deploy_candidate, roll_back
+from ml.registry.models import backup_names, read_candidate, read_production, write_candidate
+from ml.registry.store import Folder
+from ml.report.pages import report_pages
+from ml.training.export import export_forest
 from tests.ml.report_example import example_metrics
 
 NOW = datetime(2026, 11, 22, 2, 15, tzinfo=UTC)
@@ -48,7 +49,9 @@ def deploy(store, candidate):
     """Writes and deploys a candidate whose file is not looked into."""
 
     def run(run_id, model, at=NOW):
-        return deploy_candidate(store, run_id, candidate(run_id, model), at, check=anything)
+        return deploy_candidate(
+            store, run_id, candidate(run_id, model), at, anything, pages=report_pages
+        )
 
     return run
 
@@ -349,7 +352,7 @@ def test_backup_whose_metrics_are_gone_comes_back_with_those_of_its_candidate(st
 
 
 def test_stores_are_found_by_their_address(tmp_path, store):
-    from ml.registry import open_store
+    from ml.registry.models import open_store
 
     assert open_store(store) is store
     assert open_store(str(tmp_path)) == open_store(tmp_path) == Folder(tmp_path)

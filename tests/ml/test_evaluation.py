@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from ml.contract import REGIMES
-from ml.evaluation import evaluate, most_frequent
+from ml.evaluation.scores import evaluate, most_frequent
 
 
 def test_scores_agree_with_sklearn():

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ml.deployment import deploy_candidate, roll_back
 from ml.errors import ModelError
-from ml.hold import HOLD, held, read_hold, release
 from ml.json_files import as_json
-from ml.names import PRODUCTION
-from ml.registry import read_production, write_candidate
-from ml.status import read_status, status_text
+from ml.registry.deployment import deploy_candidate, roll_back
+from ml.registry.hold import HOLD, held, read_hold, release
+from ml.registry.models import read_production, write_candidate
+from ml.registry.names import PRODUCTION
+from ml.registry.status import read_status, status_text
 from tests.ml.report_example import example_metrics
 
 NOW = datetime(2026, 11, 22, 2, 15, tzinfo=UTC)

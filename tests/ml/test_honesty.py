@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from ml.comparison import compare_with_production
+from ml.data.samples import Samples
+from ml.data.split import split_by_time
 from ml.errors import ModelError, TooFewSamples
-from ml.judgement import judge_candidate
-from ml.onnx_export import export_forest
+from ml.evaluation.comparison import compare_with_production
+from ml.evaluation.promotion import PromotionThresholds, decide
+from ml.evaluation.validation import judge_candidate
 from ml.onnx_model import load_model
-from ml.promotion import PromotionThresholds, decide
-from ml.registry import write_candidate
-from ml.samples import Samples
-from ml.split import split_by_time
-from ml.training import TrainingOptions, fit_forest
+from ml.registry.models import write_candidate
+from ml.training.export import export_forest
+from ml.training.forest import TrainingOptions, fit_forest
 from tests.ml.conftest import EMBARGO
 
 HOUR = np.timedelta64(3600, "s")

@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ml.html_report import html_report
-from ml.wording import points
+from ml.report.pages import html_report
+from ml.words import points
 from tests.ml.report_example import RUN, example_metrics
 
 SECTIONS = [

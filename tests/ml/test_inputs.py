@@ -5,9 +5,9 @@ import pytest
 
 from ml.contract import FEATURES, PRICED
 from ml.inputs import INPUTS, RATIOS, forest_inputs
-from ml.onnx_export import export_forest
 from ml.onnx_model import load_model, score
-from ml.training import TrainingOptions, fit_forest
+from ml.training.export import export_forest
+from ml.training.forest import TrainingOptions, fit_forest
 
 
 def rows(count=2_000, seed=0):

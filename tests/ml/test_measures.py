@@ -7,17 +7,19 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 
-from ml.baselines import baseline_accuracies
-from ml.confidence import measure_confidence
 from ml.contract import FEATURES
-from ml.drift import drift_since
-from ml.importance import impurity_importances, permutation_importances
-from ml.onnx_export import export_forest
+from ml.data.profile import drift_since, profile_of
+from ml.data.samples import Samples
+from ml.evaluation.diagnostics import (
+    baseline_accuracies,
+    impurity_importances,
+    permutation_importances,
+)
+from ml.evaluation.scores import measure_confidence
+from ml.evaluation.slices import accuracy_by_symbol, accuracy_over_time
 from ml.onnx_model import load_model
-from ml.profile import profile_of
-from ml.samples import Samples
-from ml.slices import accuracy_by_symbol, accuracy_over_time
-from ml.training import fit_forest
+from ml.training.export import export_forest
+from ml.training.forest import fit_forest
 
 
 def shares(rows, sure):

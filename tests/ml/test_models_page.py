@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ml.balance_chart import balance_chart, balances
-from ml.history import remember
-from ml.hold import Hold, put_hold
 from ml.json_files import as_json
-from ml.models_page import MOST_RUNS, models_page
-from ml.registry import write_candidate, write_candidate_files
-from ml.storage import Folder
+from ml.registry.history import remember
+from ml.registry.hold import Hold, put_hold
+from ml.registry.models import write_candidate, write_candidate_files
+from ml.registry.store import Folder
+from ml.report.balance_chart import balance_chart, balances
+from ml.report.models_page import MOST_RUNS, models_page
 from tests.dags.small_models import START, WEEK, deploy, small_candidates
 
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)

@@ -14,20 +14,19 @@ from skl2onnx.common.data_types import DoubleTensorType
 from skl2onnx.sklapi import CastTransformer
 from sklearn.pipeline import make_pipeline
 
-from ml.acceptance import accept_file
 from ml.inputs import forest_inputs
-from ml.onnx_export import export_forest, with_metadata
 from ml.onnx_model import check_contract, load_model, read_metadata, score
-from ml.parity import threshold_rows
-from ml.training import fit_forest
+from ml.training.acceptance import accept_file, threshold_rows
+from ml.training.export import export_forest, with_metadata
+from ml.training.forest import fit_forest
 
 EXPORT_IN_A_NEW_PROCESS = """
 import hashlib, sys
 import numpy as np
-from ml.acceptance import accept_file
+from ml.training.acceptance import accept_file
 from ml.inputs import forest_inputs
-from ml.onnx_export import export_forest
-from ml.training import TrainingOptions, fit_forest
+from ml.training.export import export_forest
+from ml.training.forest import TrainingOptions, fit_forest
 
 rng = np.random.default_rng(0)
 X, y = rng.normal(size=(200, 22)).astype(np.float32), rng.integers(0, 5, 200).astype(np.uint8)

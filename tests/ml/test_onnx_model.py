@@ -10,8 +10,8 @@ from onnx import TensorProto, helper
 
 from ml.contract import FEATURES
 from ml.errors import ModelBroken
-from ml.onnx_export import export_forest
 from ml.onnx_model import check_answers, check_contract, load_model, score
+from ml.training.export import export_forest
 
 
 def edited(model, edit):

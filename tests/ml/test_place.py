@@ -2,9 +2,9 @@
 
 import pytest
 
+from ml.evaluation.validation import odd_place
 from ml.json_files import as_json
-from ml.place import odd_place
-from ml.storage import Folder
+from ml.registry.store import Folder
 
 MODEL, METRICS = "regime_detector.onnx", "regime_detector_metrics.json"
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ml.plots import confusion_matrix_png
+from ml.report.plots import confusion_matrix_png
 from tests.ml.report_example import example_metrics
 
 
@@ -49,5 +49,5 @@ def test_picture_of_regimes_without_rows_is_drawn(built):
 
 
 def test_module_loads_without_matplotlib():
-    code = "import sys, ml.plots; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, ml.report.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

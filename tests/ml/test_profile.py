@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from ml.contract import COUNTS, FEATURES, PRICED, REGIMES
+from ml.data.profile import profile_of
+from ml.data.samples import Samples
 from ml.onnx_model import profile_in
-from ml.profile import profile_of
-from ml.samples import Samples
 
 
 def _with(samples: Samples, feature: str, values: object) -> Samples:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ml.data.samples import Coverage
 from ml.errors import ModelError
-from ml.evidence import Coverage, Evidence, Pairs
-from ml.promotion import Decision, PromotionThresholds, decide
+from ml.evaluation.evidence import Evidence, Pairs
+from ml.evaluation.promotion import Decision, PromotionThresholds, decide
 
 
 def against(production_correct, rows=1000, correct=800):

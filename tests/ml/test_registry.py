@@ -7,8 +7,8 @@ import pytest
 
 from ml.errors import ModelBroken
 from ml.json_files import as_json
-from ml.names import candidate_folder
-from ml.registry import read_candidate, read_production, update_candidate, write_candidate
+from ml.registry.models import read_candidate, read_production, update_candidate, write_candidate
+from ml.registry.names import candidate_folder
 from tests.ml.report_example import example_metrics
 
 

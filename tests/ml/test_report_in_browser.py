@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.html_report import html_report
+from ml.report.pages import html_report
 from tests.ml.report_example import example_metrics
 
 SHOTS = os.environ.get("REPORT_SCREENSHOTS")

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from ml.contract import FEATURES, REGIMES
+from ml.data.samples import Coverage, Samples
 from ml.errors import ModelError
-from ml.evidence import Coverage
-from ml.samples import Samples
 
 
 def test_class_counts_names_every_regime_also_absent_ones(make_samples):

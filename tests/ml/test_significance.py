@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from ml.significance import (
+from ml.evaluation.statistics import (
     block_length,
     bootstrap_interval,
     mcnemar_p_value,

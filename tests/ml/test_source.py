@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from ml.source import source_commit
+from ml.training.metrics import source_commit
 
 WHO = ("-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false")
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ml.data.split import MIN_HOLDOUT_SAMPLES, require_two_regimes, split_by_time, time_folds
 from ml.errors import ModelError, TooFewSamples
-from ml.split import MIN_HOLDOUT_SAMPLES, require_two_regimes, split_by_time, time_folds
 
 HOUR = np.timedelta64(3600, "s")
 START = np.datetime64("2026-01-01T00:00:00", "s")

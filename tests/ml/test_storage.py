@@ -16,12 +16,12 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from ml.deployment import deploy_candidate
 from ml.errors import ModelBroken
 from ml.json_files import as_json
-from ml.object_store import ObjectStore
-from ml.registry import read_production, write_candidate
-from ml.storage import LOCK, Folder
+from ml.registry.deployment import deploy_candidate
+from ml.registry.models import read_production, write_candidate
+from ml.registry.object_store import ObjectStore
+from ml.registry.store import LOCK, Folder
 from tests.ml.report_example import example_metrics
 from tests.ml.test_deployment import anything, sha256
 
@@ -197,7 +197,7 @@ def test_two_deployers_at_once_come_one_after_the_other(tmp_path):
 
 
 def test_deployer_that_waits_too_long_is_told_who_holds_the_lock(tmp_path, monkeypatch):
-    monkeypatch.setattr("ml.storage.LOCK_SECONDS", 0.3)
+    monkeypatch.setattr("ml.registry.store.LOCK_SECONDS", 0.3)
     ready, done = tmp_path / "ready", tmp_path / "done"
     holder = os.fork()
     if not holder:
@@ -255,7 +255,7 @@ def test_files_and_their_folder_are_flushed_to_the_disk(tmp_path, monkeypatch):
         flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
         fsync(descriptor)
 
-    monkeypatch.setattr("ml.storage.os.fsync", spy)
+    monkeypatch.setattr("ml.registry.store.os.fsync", spy)
     deploy(tmp_path, "run1", b"one")
 
     assert flushed.count(tmp_path) == 2
@@ -274,7 +274,7 @@ def bucket(s3):
 
 
 def test_lock_in_an_object_store_keeps_others_out_and_names_the_holder(bucket, monkeypatch):
-    monkeypatch.setattr("ml.storage.LOCK_SECONDS", 0.3)
+    monkeypatch.setattr("ml.registry.store.LOCK_SECONDS", 0.3)
     with bucket.locked(), pytest.raises(TimeoutError, match=f"process {os.getpid()} on"):
         deploy(bucket, "one", b"one")
     assert bucket.read(LOCK) is None

@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from ml.training import cross_validate_in_time, fit_forest
+from ml.training.forest import cross_validate_in_time, fit_forest
 
 
 def trees(forest):

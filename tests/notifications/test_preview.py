@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from expectations.balance_picture import class_balance_png
-from expectations.class_balance import ClassCount
+from expectations.docs.balance_picture import class_balance_png
+from expectations.rules.class_balance import ClassCount
 from notifications.channels import Channels
 from notifications.facts import FailedTask
 from notifications.message import Picture

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from ml.evidence import Coverage, Evidence, Pairs
-from ml.promotion import Decision, PromotionThresholds, decide
-from pipeline import approval, outcome
+from ml.data.samples import Coverage
+from ml.evaluation.evidence import Evidence, Pairs
+from ml.evaluation.promotion import Decision, PromotionThresholds, decide
 from pipeline.settings import read_settings
+from pipeline.tasks import approve_deployment as approval
+from pipeline.tasks import notify_success as outcome
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 BETTER = decide(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-from pipeline.backup_choice import KEEP, BackupChoice, question
+from pipeline.tasks.choose_backup import KEEP, BackupChoice, question
 
 BACKUPS = [
     {

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import Engine, text
 
 from clickhouse.errors import ClickHouseRefused
-from expectations.drift import rules_of_drift
 from expectations.errors import DataRejected
-from expectations.reference import Reference
-from pipeline.data_check import check_data
-from pipeline.data_docs_pages import page_of_run
+from expectations.rules.drift import rules_of_drift
+from expectations.rules.reference import Reference
 from pipeline.settings import Settings, read_settings
+from pipeline.tasks.check_data import check_data
+from pipeline.ui.data_docs import page_of_run
 from sample_market import MarketSpec, simulate
 from sample_market.loading import insert
 from tests.dags.small_models import small_candidates

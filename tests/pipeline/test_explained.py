@@ -5,8 +5,8 @@ import re
 from airflow.sdk import DAG
 from airflow.sdk.bases.operator import BaseOperator
 
-from pipeline.explained import explained
 from pipeline.thresholds import THRESHOLDS
+from pipeline.ui.explained import explained
 
 
 def test_task_shows_its_settings_with_their_defaults() -> None:

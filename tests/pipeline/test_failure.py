@@ -6,9 +6,9 @@ import struct
 import pytest
 
 from clickhouse.errors import ClickHouseUnavailable
-from expectations.class_balance import Bounds, count_all, count_classes
 from expectations.errors import DataRejected
 from expectations.report import GateReport
+from expectations.rules.class_balance import Bounds, count_all, count_classes
 from expectations.run_record import RuleRecord
 from expectations.severity import LABEL_MORE
 from expectations.thresholds import Thresholds
@@ -62,7 +62,7 @@ def test_picture_that_cannot_be_drawn_does_not_cost_the_message(
     def broken(*_: object) -> bytes:
         raise MemoryError
 
-    monkeypatch.setattr("expectations.balance_picture.class_balance_png", broken)
+    monkeypatch.setattr("expectations.docs.balance_picture.class_balance_png", broken)
     message = failure_message("check_data", _rejected(None), {})
     assert (message.kind, message.pictures) == ("data_rejected", ())
     assert "is left out" in caplog.text

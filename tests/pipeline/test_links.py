@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pipeline.links import links_of_run, links_of_task
+from pipeline.ui.addresses import links_of_run, links_of_task
 
 RUN = "scheduled__2026-11-22T02:00:00+00:00"
 PAGE = "/data_docs/validations/regimes/run 1/20261122T020000.000000Z/abc.html"

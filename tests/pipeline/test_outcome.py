@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from ml.evidence import Evidence, Pairs
+from ml.evaluation.evidence import Evidence, Pairs
+from ml.evaluation.promotion import PromotionThresholds, decide
 from ml.json_files import as_json
-from ml.promotion import PromotionThresholds, decide
-from ml.registry import open_store, write_candidate
+from ml.registry.models import open_store, write_candidate
 from notifications.message import Message
-from pipeline import outcome
 from pipeline.settings import Settings, read_settings
+from pipeline.tasks import notify_success as outcome
 from tests.ml.report_example import RUN, example_metrics
 
 EVIDENCE = Evidence(812, 637, 250, Pairs(812, 580, 57, 31))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.storage import Folder
+from ml.registry.store import Folder
 from pipeline.settings import REPOSITORY, read_settings
 from pipeline.thresholds import THRESHOLDS, SettingError
 

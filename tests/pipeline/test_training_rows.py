@@ -12,11 +12,10 @@ from clickhouse.reading import read_samples
 from clickhouse.schema import apply_schema
 from clickhouse.snapshot import Snapshot, freeze
 from ml.contract import FEATURES, REGIMES
+from ml.data.reading import plan_thinning, read_rows_since, read_training_rows
+from ml.data.samples import Samples
+from ml.data.split import split_at, split_by_time
 from ml.errors import TooFewSamples
-from ml.samples import Samples
-from ml.split import split_at, split_by_time
-from ml.thinning import plan_thinning
-from pipeline.training_rows import read_rows_since, read_training_rows
 from sample_market.loading import insert
 
 CUT = 0.2, timedelta(hours=24)
@@ -111,8 +110,8 @@ def test_rare_regime_keeps_a_row() -> None:
     rows[5, :] = (0, 1, 0, 0, 0, 0, 0)
     plan = plan_thinning(hours, rows, *CUT, most=100)
     assert plan is not None
-    assert plan.quotas == (99, 1, 0, 0, 0, 0, 0)
-    assert plan.population.class_counts == dict(zip(REGIMES, (9999, 1, 0, 0, 0, 0, 0), strict=True))
+    assert plan[0].quotas == (99, 1, 0, 0, 0, 0, 0)
+    assert plan[1].class_counts == dict(zip(REGIMES, (9999, 1, 0, 0, 0, 0, 0), strict=True))
 
 
 @pytest.mark.parametrize("most", [7, 50, 1000])
@@ -123,7 +122,7 @@ def test_rare_regimes_do_not_break_the_bound(most: int) -> None:
     rows[5, 1:] = 1
     plan = plan_thinning(hours, rows, *CUT, most=most)
     assert plan is not None
-    assert plan.quotas == (most - 6, 1, 1, 1, 1, 1, 1)
+    assert plan[0].quotas == (most - 6, 1, 1, 1, 1, 1, 1)
 
 
 def test_split_that_leaves_nothing_to_train_on_is_said_as_without_thinning() -> None:

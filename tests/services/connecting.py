@@ -13,7 +13,7 @@ from sqlalchemy.exc import DatabaseError
 
 from clickhouse.engine import opened
 from pipeline.connection import clickhouse_url
-from pipeline.retries import RETRIES
+from pipeline.dag_defaults import RETRIES
 
 
 @contextmanager

@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 from sklearn.pipeline import Pipeline
 
-from ml.candidate import build_candidate
-from ml.cluster import ClusterUnavailable, spread
+from ml.data.samples import Samples
 from ml.inputs import forest_inputs
-from ml.metrics import Provenance
-from ml.onnx_export import export_forest
-from ml.samples import Samples
-from ml.training import TrainingOptions, fit_forest
+from ml.training.candidate import build_candidate
+from ml.training.cluster import ClusterUnavailable, spread
+from ml.training.export import export_forest
+from ml.training.forest import TrainingOptions, fit_forest
+from ml.training.metrics import Provenance
 from tests.services.server import REPOSITORY
 
 distributed = pytest.importorskip("distributed", reason="install requirements-dev.txt for dask")

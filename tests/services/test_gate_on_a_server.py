@@ -17,7 +17,7 @@ from expectations.gate import FrozenTable, run_gate
 from expectations.report import GateReport
 from expectations.thresholds import Thresholds
 from ml.contract import FEATURES
-from pipeline.data_check import CONTRACT
+from pipeline.tasks.check_data import CONTRACT
 from sample_market.loading import insert
 from tests.services.ways import Way, embedded_way
 

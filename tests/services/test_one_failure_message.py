@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from tabulate import tabulate
 
-from ml.storage import Folder
+from ml.registry.store import Folder
 from tests.dags.home import embedded_home, listening_chat
 from tests.services.scheduler import Airflow, running_airflow, wait_until
 from tests.services.server import REPOSITORY

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ml.hold import read_hold
+from ml.registry.hold import read_hold
 from tests.dags.home import Home, embedded_home, listening_chat
 from tests.dags.small_models import START, WEEK, deploy, small_candidates
 from tests.services.scheduler import USER, Airflow, running_airflow, wait_until

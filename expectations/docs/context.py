@@ -1,0 +1,181 @@
+"""The Data Docs site on disk: one page a run, an index, old runs removed.
+
+The context is ephemeral: suites live in memory, only results and pages on disk. Of the layouts
+tried it is the one that is safe when runs overlap (docs/decisions/002-ephemeral-gx-context.md).
+What the pages look like is in `docs_site.py` and its templates.
+"""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import great_expectations as gx
+from great_expectations.data_context import EphemeralDataContext
+from great_expectations.data_context.types.base import DataContextConfig, ProgressBarsConfig
+
+from expectations.docs.site import RESULTS, VALIDATIONS, files_below
+
+SITE: Final = "data_docs"
+_OURS: Final = "expectations.docs.site"
+_KEPT_RUNS: Final = 200
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DocsPage:
+    """What came of a run's page.
+
+    Attributes:
+        path: the page, None if it could not be made.
+        problem: what went wrong with the page or the index, empty if nothing.
+    """
+
+    path: Path | None
+    problem: str = ""
+
+
+def open_context(
+    folder: Path, connection_url: str, facts: Mapping[str, Any] | None = None
+) -> EphemeralDataContext:
+    """Opens a Great Expectations context that writes results and pages below `folder`.
+
+    Args:
+        folder: `index.html` is the site's first page, `results/` holds the results as JSON.
+        connection_url: what `${CLICKHOUSE_URL}` stands for; it is never written anywhere.
+        facts: plain values for the page of this run: `table` (database and table), `fingerprint`
+            of its rows, `thresholds` by name.
+    """
+    in_memory = {"class_name": "InMemoryStoreBackend"}
+    config = DataContextConfig(
+        config_version=4.0,
+        expectations_store_name="suites",
+        validation_results_store_name="results",
+        checkpoint_store_name="checkpoints",
+        stores={
+            "suites": {"class_name": "ExpectationsStore", "store_backend": in_memory},
+            "checkpoints": {"class_name": "CheckpointStore", "store_backend": in_memory},
+            "validation_definition_store": {
+                "class_name": "ValidationDefinitionStore",
+                "store_backend": in_memory,
+            },
+            "results": {
+                "class_name": "ValidationResultsStore",
+                "store_backend": _on_disk(folder / RESULTS),
+            },
+        },
+        data_docs_sites={SITE: _site(folder, dict(facts or {}))},
+        progress_bars=ProgressBarsConfig(globally=False),
+    )
+    return gx.get_context(
+        mode="ephemeral",
+        project_config=config,
+        runtime_environment={"CLICKHOUSE_URL": connection_url},
+    )
+
+
+def publish(context: EphemeralDataContext, result_id: Any) -> DocsPage:
+    """Makes the page of a run whose result is stored, and the index; forgets old runs.
+
+    A page is never a reason to lose a verdict: whatever goes wrong is told, not raised.
+
+    Args:
+        context: from `open_context`.
+        result_id: Great Expectations' identifier of the result.
+    """
+    problem = ""
+    try:
+        # A retry must not show the page of the try before it.
+        _path(context, result_id).unlink(missing_ok=True)
+        forget_old_runs(context)
+        context.build_data_docs(site_names=[SITE], resource_identifiers=[result_id])
+    except Exception as error:
+        log.exception("Data Docs could not be written completely")
+        problem = f"{type(error).__name__}: {error}"
+    return DocsPage(page_of(context, result_id), problem)
+
+
+def page_of(context: EphemeralDataContext, result_id: Any) -> Path | None:
+    """Finds the page of a result on disk."""
+    path = _path(context, result_id)
+    return path if path.exists() else None
+
+
+def forget_old_runs(context: EphemeralDataContext) -> None:
+    """Removes results and pages of all but the newest runs, and pages that have no result."""
+    results, pages = _folder(context) / RESULTS, _folder(context) / VALIDATIONS
+    # The folder of a result is named for the time of its run, the one above for its id.
+    runs = sorted({file.parent for file in files_below(results)}, key=lambda run: run.name)
+    for run in runs[:-_KEPT_RUNS]:
+        _remove_run(run)
+    for run in {file.parent for file in files_below(pages)}:
+        if not (results / run.relative_to(pages)).exists():
+            _remove_run(run)
+
+
+def _remove_run(run: Path) -> None:
+    """Removes the folder of a run's time, and that of the run id if nothing else is in it."""
+    # Another run may be removing the same.
+    shutil.rmtree(run, ignore_errors=True)
+    with suppress(OSError):
+        run.parent.rmdir()
+
+
+def _folder(context: EphemeralDataContext) -> Path:
+    return Path(context.validation_results_store.store_backend.config["base_directory"]).parent
+
+
+def _path(context: EphemeralDataContext, result_id: Any) -> Path:
+    path = _folder(context).joinpath(VALIDATIONS, *result_id.to_tuple())
+    return path.with_name(f"{path.name}.html")
+
+
+def _site(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "module_name": _OURS,
+        "class_name": "RunSite",
+        "show_how_to_buttons": False,
+        "store_backend": _on_disk(folder),
+        "site_index_builder": {
+            "module_name": _OURS,
+            "class_name": "RunIndexBuilder",
+            "renderer": {
+                "module_name": _OURS,
+                "class_name": "IndexRenderer",
+                "folder": str(folder),
+            },
+            "view": _view("run_index.html.jinja"),
+        },
+        "site_section_builders": {
+            "expectations": "None",  # the text switches it off, None itself crashes
+            "profiling": "None",
+            "validations": {
+                "module_name": _OURS,
+                "class_name": "RunSectionBuilder",
+                "source_store_name": "results",
+                "renderer": {
+                    "module_name": _OURS,
+                    "class_name": "RunRenderer",
+                    "facts": facts,
+                },
+                "view": _view("run_page.html.jinja"),
+            },
+        },
+    }
+
+
+def _view(template: str) -> dict[str, str]:
+    return {"module_name": _OURS, "class_name": "PageView", "template": template}
+
+
+def _on_disk(folder: Path) -> dict[str, Any]:
+    return {
+        "module_name": _OURS,
+        "class_name": "WholeFiles",
+        "base_directory": str(folder),
+        "suppress_store_backend_id": True,
+    }

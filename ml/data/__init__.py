@@ -1,0 +1,1 @@
+"""Labelled samples: read from the frozen table, split in time, described. Nothing is trained."""

@@ -1,0 +1,88 @@
+"""Reads samples of a frozen table: all, the newest, or as many as help to train."""
+
+import math
+from datetime import timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine
+
+from clickhouse.reading import read_samples
+from clickhouse.snapshot import Snapshot
+from clickhouse.thinning import Thinning, count_by_time
+from ml.contract import FEATURES, REGIMES
+from ml.data.samples import Population, Samples
+from ml.data.split import split_by_time
+
+
+def read_training_rows(
+    engine: Engine, snapshot: Snapshot, holdout_fraction: float, embargo: timedelta, most: int
+) -> Samples:
+    """Reads holdout and embargo whole, and at most so many of the older rows, in time order.
+
+    Args:
+        engine: an engine on the server that holds the snapshot.
+        snapshot: what to read.
+        holdout_fraction: newest share kept for the verdict.
+        embargo: gap between training and holdout.
+        most: training rows at most.
+    """
+    plan = None
+    if snapshot.rows > most:
+        counts = count_by_time(engine, snapshot, REGIMES)
+        plan = plan_thinning(counts.timestamps, counts.rows, holdout_fraction, embargo, most)
+    if plan is None:
+        return Samples(**read_samples(engine, snapshot, FEATURES, REGIMES))
+    thinning, population = plan
+    columns = read_samples(engine, snapshot, FEATURES, REGIMES, thinning=thinning)
+    return Samples(**columns, population=population)
+
+
+def read_rows_since(engine: Engine, snapshot: Snapshot, since: np.datetime64) -> Samples:
+    """Reads the rows from a moment on, such as the holdout."""
+    return Samples(**read_samples(engine, snapshot, FEATURES, REGIMES, since=since))
+
+
+def plan_thinning(
+    timestamps: NDArray[np.datetime64],
+    rows: NDArray[np.int64],
+    holdout_fraction: float,
+    embargo: timedelta,
+    most: int,
+) -> tuple[Thinning, Population] | None:
+    """Bounds the training rows; the holdout is cut where it would be cut without.
+
+    Args:
+        timestamps: datetime64[s] `[t]`, rising.
+        rows: int64 `[t, 7]`, how many each timestamp has of each regime.
+        holdout_fraction: newest share kept for the verdict.
+        embargo: gap between training and holdout.
+        most: training rows at most, at least 7.
+
+    Returns:
+        What to leave out, and what the rest is a part of; None if no row has to go.
+
+    Raises:
+        TooFewSamples: if the split leaves too little on one side.
+    """
+    split = split_by_time(np.repeat(timestamps, rows.sum(axis=1)), holdout_fraction, embargo)
+    available = split.train_samples
+    if available <= most:
+        return None
+    before = split.cut - np.timedelta64(math.ceil(embargo.total_seconds()), "s")
+    of_regime = rows[timestamps < before].sum(axis=0)
+    quotas = _quotas(of_regime, most)
+    counts = dict(zip(REGIMES, map(int, rows.sum(axis=0)), strict=True))
+    population = Population(split.cut, int(rows.sum()), available, counts)
+    return Thinning(before, tuple(map(int, quotas))), population
+
+
+def _quotas(of_regime: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Shares of just `most` rows; a regime that occurs keeps at least one."""
+    available, shares = of_regime.sum(), of_regime * most
+    quotas = np.where(of_regime > 0, np.maximum(1, shares // available), 0)
+    while quotas.sum() < most:
+        quotas[np.argmax(shares - quotas * available)] += 1
+    while quotas.sum() > most:
+        quotas[np.argmax(quotas)] -= 1
+    return quotas

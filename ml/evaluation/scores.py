@@ -1,0 +1,164 @@
+"""Scores of predictions: accuracy, F1, confusion matrix, log loss, calibration; arrays in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, f1_score, log_loss, precision_recall_fscore_support
+
+from ml.contract import REGIMES
+
+Labels = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class RegimeScore:
+    """How well one regime was named.
+
+    Attributes:
+        regime: its name.
+        precision: share of rows named so that are so; 0 if none was named so.
+        recall: share of rows that are so that were named so; 0 if there is none.
+        support: rows that are so.
+    """
+
+    regime: str
+    precision: float
+    recall: float
+    support: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How well labels were named.
+
+    Attributes:
+        rows: number of rows, at least 1.
+        correct: rows named rightly.
+        balanced_accuracy: mean recall of the regimes that occur.
+        macro_f1: mean F1 of the regimes that occur or were named.
+        regimes: one entry for each of `REGIMES`.
+        confusion: rows are the true regimes, columns the named ones, `[7][7]`.
+    """
+
+    rows: int
+    correct: int
+    balanced_accuracy: float
+    macro_f1: float
+    regimes: tuple[RegimeScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of rows named rightly."""
+        return self.correct / self.rows
+
+
+def evaluate(truth: Labels, named: Labels) -> Scores:
+    """Scores named labels against the true ones.
+
+    Args:
+        truth: indices into `REGIMES` `[n]`, n at least 1.
+        named: what a model said `[n]`.
+
+    >>> scores = evaluate(np.array([0, 0, 2, 2]), np.array([0, 0, 2, 3]))
+    >>> scores.accuracy, scores.balanced_accuracy, round(scores.macro_f1, 3)
+    (0.75, 0.75, 0.556)
+    """
+    known = range(len(REGIMES))
+    precision, recall, _, support = precision_recall_fscore_support(
+        truth, named, labels=known, zero_division=0
+    )
+    # sklearn's balanced_accuracy_score is this mean, but warns of regimes named that do not occur.
+    balanced = recall[support > 0].mean()
+    table = zip(REGIMES, precision, recall, support, strict=True)
+    return Scores(
+        rows=len(truth),
+        correct=count_correct(truth, named),
+        balanced_accuracy=float(balanced),
+        macro_f1=float(f1_score(truth, named, average="macro", zero_division=0)),
+        regimes=tuple(RegimeScore(name, float(p), float(r), int(n)) for name, p, r, n in table),
+        confusion=tuple(
+            tuple(map(int, row)) for row in confusion_matrix(truth, named, labels=known)
+        ),
+    )
+
+
+def count_correct(truth: Labels, named: Labels) -> int:
+    """Number of rows named rightly."""
+    return int(np.count_nonzero(truth == named))
+
+
+def most_frequent(class_counts: Mapping[str, int]) -> str:
+    """The regime with most samples; of equals the first.
+
+    >>> most_frequent({"trend_up": 3, "range": 5, "volatile": 5})
+    'range'
+    """
+    return max(class_counts, key=lambda regime: class_counts[regime])
+
+
+_BINS: Final = 10
+
+
+@dataclass(frozen=True)
+class ConfidenceBin:
+    """Rows for whose regime the model gave about the same probability.
+
+    Attributes:
+        samples: how many rows.
+        confidence: the mean probability of the regime it named.
+        accuracy: the share of them that it named rightly.
+    """
+
+    samples: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """How far probabilities can be believed.
+
+    Attributes:
+        log_loss: mean of -ln(probability of the true regime); 0 is perfect, ln 7 = 1.95 is what
+            equal probabilities get. A probability of 0 counts as 2e-16.
+        calibration_error: mean distance between confidence and accuracy over the bins, weighted by
+            rows, 0 to 1: the expected calibration error with ten bins of equal width (Guo et al.,
+            On Calibration of Modern Neural Networks, 2017).
+        bins: those that hold rows, least sure first.
+    """
+
+    log_loss: float
+    calibration_error: float
+    bins: tuple[ConfidenceBin, ...]
+
+
+def measure_confidence(
+    truth: NDArray[np.integer[Any]], probabilities: NDArray[np.float64]
+) -> Confidence:
+    """Compares probabilities with what was so.
+
+    Args:
+        truth: indices into `REGIMES` `[n]`, n at least 1.
+        probabilities: of each regime `[n, 7]`; rows sum to 1.
+
+    >>> sure = measure_confidence(np.array([0, 1]), np.eye(7)[[0, 0]])
+    >>> sure.calibration_error, sure.bins
+    (0.5, (ConfidenceBin(samples=2, confidence=1.0, accuracy=0.5),))
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == truth
+    which = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    bins = tuple(
+        ConfidenceBin(int(rows.sum()), float(confidence[rows].mean()), float(right[rows].mean()))
+        for rows in (which == k for k in np.unique(which))
+    )
+    distance = sum(b.samples * abs(b.confidence - b.accuracy) for b in bins)
+    return Confidence(
+        log_loss=float(log_loss(truth, probabilities, labels=range(len(REGIMES)))),
+        calibration_error=distance / len(truth),
+        bins=bins,
+    )

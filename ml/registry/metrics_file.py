@@ -1,0 +1,209 @@
+"""What stands in `metrics.json` and in the metrics of production, field by field.
+
+`ml.training.metrics` says what the fields are; here stands of which kind each is, so that a file
+that somebody has edited, or a disk has, is known by that before anything is made of it.
+"""
+
+from typing import Annotated, Any, Final, NotRequired
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict
+
+from ml.contract import REGIMES
+from ml.json_files import read_object
+from ml.words import moment
+
+_PLAIN: Final = ConfigDict(strict=True, extra="allow")
+
+
+def _time(text: str) -> str:
+    if moment(text) is None:
+        raise ValueError("no ISO 8601 time")
+    return text
+
+
+def _of_each_regime(counts: dict[str, int]) -> dict[str, int]:
+    if not counts.keys() >= set(REGIMES):
+        raise ValueError("no count of each regime")
+    return counts
+
+
+Time = Annotated[str, AfterValidator(_time)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Difference = Annotated[float, Field(ge=-1, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Counts = Annotated[dict[str, Count], AfterValidator(_of_each_regime)]
+Interval = Annotated[list[Share], Field(min_length=2, max_length=2)]
+DifferenceInterval = Annotated[list[Difference], Field(min_length=2, max_length=2)]
+_Row = Annotated[list[Count], Field(min_length=len(REGIMES), max_length=len(REGIMES))]
+Confusion = Annotated[list[_Row], Field(min_length=len(REGIMES), max_length=len(REGIMES))]
+
+
+@with_config(_PLAIN)
+class _Regime(TypedDict):
+    regime: str
+    precision: Share
+    recall: Share
+    support: Count
+
+
+@with_config(_PLAIN)
+class _Symbol(TypedDict):
+    symbol: str
+    samples: Count
+    accuracy: Share
+
+
+@with_config(_PLAIN)
+class _Period(TypedDict):
+    start: Time
+    end: Time
+    samples: Count
+    accuracy: Share
+    production_accuracy: NotRequired[Share | None]
+
+
+@with_config(_PLAIN)
+class _Bin(TypedDict):
+    samples: Count
+    confidence: Share
+    accuracy: Share
+
+
+@with_config(_PLAIN)
+class _Drift(TypedDict):
+    feature: str
+    psi: Number
+
+
+@with_config(_PLAIN)
+class _Comparison(TypedDict):
+    rows: Count
+    only_candidate_right: Count
+    only_production_right: Count
+    p_value: Share
+    difference_interval: DifferenceInterval | None
+
+
+@with_config(_PLAIN)
+class _Thresholds(TypedDict):
+    min_accuracy: NotRequired[Share]
+
+
+@with_config(_PLAIN)
+class _Decision(TypedDict):
+    deploy: bool
+    reasons: list[str]
+    notes: NotRequired[list[str]]
+    doubts: NotRequired[list[str]]
+    thresholds: NotRequired[_Thresholds]
+    accuracy: NotRequired[Share | None]
+    candidate_accuracy: NotRequired[Share | None]
+    production_accuracy: NotRequired[Share | None]
+    holdout_samples: NotRequired[Count]
+    compared_samples: NotRequired[Count]
+
+
+@with_config(_PLAIN)
+class Metrics(TypedDict):
+    """Every field the product reads; those that a trained candidate may lack are so marked."""
+
+    run_id: str
+    model_sha256: str
+    data_fingerprint: str
+    snapshot_table: str
+    trained_at: Time
+    deployed_at: NotRequired[Time | None]
+    train_start: Time
+    train_end: Time
+    holdout_start: Time
+    holdout_end: Time
+    test_accuracy: Share
+    train_accuracy: Share
+    cv_accuracy: Share | None
+    cv_std: Number | None
+    cv_accuracies: list[Share]
+    cv_interval: NotRequired[Interval | None]
+    balanced_accuracy: Share
+    macro_f1: Share
+    log_loss: Number
+    calibration_error: Share
+    accuracy_interval: Interval | None
+    majority_accuracy: Share
+    majority_regime: str
+    baselines: dict[str, Share | None]
+    production_accuracy: Share | None
+    production_sha256: NotRequired[str | None]
+    total_samples: Count
+    train_samples: Count
+    train_samples_available: NotRequired[Count]
+    holdout_samples: Count
+    embargoed_samples: Count
+    train_days: NotRequired[Count]
+    train_runs: NotRequired[Count]
+    holdout_days: NotRequired[Count]
+    holdout_runs: NotRequired[Count]
+    class_counts: Counts
+    train_class_counts: Counts
+    holdout_class_counts: Counts
+    regimes: list[_Regime]
+    confusion_matrix: Confusion
+    per_symbol: NotRequired[list[_Symbol]]
+    accuracy_over_time: NotRequired[list[_Period]]
+    calibration_bins: NotRequired[list[_Bin]]
+    feature_importances: dict[str, Number]
+    permutation_importances: dict[str, Number]
+    drift: NotRequired[list[_Drift]]
+    comparison: NotRequired[_Comparison | None]
+    decision: NotRequired[_Decision | None]
+    latency_ms: Number
+    git_commit: NotRequired[str | None]
+    forest_sha256: NotRequired[str]
+    settings: dict[str, Any]
+    versions: dict[str, str]
+    profile: NotRequired[dict[str, Any]]
+
+
+_ADAPTER: Final = TypeAdapter(Metrics)
+
+
+def read_metrics(content: bytes | None) -> dict[str, Any] | None:
+    """Reads metrics for those who can do without a field: what cannot be meant is left out.
+
+    Args:
+        content: of the file; None if there is none.
+
+    Returns:
+        The fields that are what their names say, and those that nobody here reads; None if it is
+        no JSON object.
+
+    >>> read_metrics(b'{"test_accuracy": "high", "run_id": "a", "mine": [1]}')
+    {'run_id': 'a', 'mine': [1]}
+    """
+    found = read_object(content)
+    return None if found is None else sound(found)
+
+
+def sound(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The fields of metrics that are what their names say, and those that nobody here reads."""
+    wrong = set(_wrong_fields(metrics, missing=False))
+    return {name: value for name, value in metrics.items() if name not in wrong}
+
+
+def problems(metrics: dict[str, Any]) -> tuple[str, ...]:
+    """Names the fields of a trained candidate that are missing here, or something else."""
+    return tuple(dict.fromkeys(_wrong_fields(metrics, missing=True)))
+
+
+def _wrong_fields(metrics: dict[str, Any], *, missing: bool) -> list[str]:
+    try:
+        _ADAPTER.validate_python(metrics)
+    except ValidationError as error:
+        told = error.errors(include_url=False, include_context=False, include_input=False)
+        return [
+            str(wrong["loc"][0])
+            for wrong in told
+            if missing or wrong["type"] != "missing" or len(wrong["loc"]) > 1
+        ]
+    return []

@@ -1,0 +1,1 @@
+"""What people read of a model: text, pages and pictures, made of its metrics alone."""

@@ -1,0 +1,243 @@
+"""Lays out the charts of the HTML report: numbers in, coordinates out; the template draws them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ml.words import moment, verdict_of
+
+_PIXELS_OF_A_DATE = 90
+_PIXELS_OF_A_TIME = 130
+_SECONDS_OF_A_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A place on an axis, in pixels, and what stands there."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A point of a line in pixels; `text` is what it shows."""
+
+    x: float
+    y: float
+    radius: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """One model's line; `kind` is its class in the style sheet."""
+
+    kind: str
+    name: str
+    dots: tuple[Dot, ...]
+
+    @property
+    def path(self) -> str:
+        """The points as SVG wants them."""
+        return " ".join(f"{dot.x:.1f},{dot.y:.1f}" for dot in self.dots)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart in pixels; `band` and `floor` are heights of the interval and the promotion floor."""
+
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    lines: tuple[Line, ...]
+    band: tuple[float, float] | None = None
+    floor: float | None = None
+
+
+def accuracy_chart(metrics: Mapping[str, Any], width: int, height: int) -> Chart | None:
+    """Accuracy over the holdout's time, of both models; None without at least two periods.
+
+    Args:
+        metrics: content of `metrics.json`.
+        width: pixels.
+        height: pixels.
+    """
+    periods = [row for row in metrics.get("accuracy_over_time") or () if row["samples"]]
+    if len(periods) < 2:
+        return None
+    floor = ((metrics.get("decision") or {}).get("thresholds") or {}).get("min_accuracy")
+    interval = metrics.get("accuracy_interval")
+    frame = Frame(width, height, _seconds(periods), _shares(periods, floor, interval))
+    lines = [_line(frame, periods, "candidate", "this candidate", "accuracy")]
+    if any(row.get("production_accuracy") is not None for row in periods):
+        lines.append(_line(frame, periods, "production", "production", "production_accuracy"))
+    return Chart(
+        *(width, height, frame.left, width - frame.right, frame.top, height - frame.bottom),
+        x_ticks=frame.dates(),
+        y_ticks=frame.percents(),
+        lines=tuple(lines),
+        band=(frame.y(interval[1]), frame.y(interval[0])) if interval else None,
+        floor=None if floor is None else frame.y(floor),
+    )
+
+
+def history_chart(runs: Sequence[Mapping[str, Any]], width: int, height: int) -> Chart | None:
+    """Accuracy of each run's candidate by when it was trained; None without at least two.
+
+    Args:
+        runs: content of each `metrics.json`, oldest first; what has no number or time is left out.
+        width: pixels.
+        height: pixels.
+    """
+    shown = [
+        run for run in runs if moment(run.get("trained_at")) and _is_share(run.get("test_accuracy"))
+    ]
+    if len(shown) < 2:
+        return None
+    times = [then.timestamp() for run in shown if (then := moment(run["trained_at"]))]
+    floor = ((shown[-1].get("decision") or {}).get("thresholds") or {}).get("min_accuracy")
+    shares = _shares([{"accuracy": run["test_accuracy"]} for run in shown], floor, None)
+    frame = Frame(width, height, (min(times), max(times)), shares)
+    dots = [
+        (
+            verdict_of(run).state,
+            Dot(
+                frame.x(time),
+                frame.y(run["test_accuracy"]),
+                4.5 if len(shown) < 60 else 2.5,
+                f"{run['trained_at'][:10]}: {run['test_accuracy']:.1%}, {verdict_of(run).title}",
+            ),
+        )
+        for run, time in zip(shown, times, strict=True)
+    ]
+    kinds = (("neutral", "not deployed", False), ("candidate", "deployed", True))
+    return Chart(
+        *(width, height, frame.left, width - frame.right, frame.top, height - frame.bottom),
+        x_ticks=frame.dates(),
+        y_ticks=frame.percents(),
+        lines=tuple(
+            Line(kind, name, tuple(dot for state, dot in dots if (state == "deployed") is live))
+            for kind, name, live in kinds
+        ),
+        floor=None if floor is None else frame.y(floor),
+    )
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
+
+
+def calibration_chart(metrics: Mapping[str, Any], size: int = 340) -> Chart | None:
+    """How often the model is right where it is how sure; None without bins."""
+    bins = [row for row in metrics.get("calibration_bins") or () if row["samples"]]
+    if not bins:
+        return None
+    frame = Frame(size, size, (0.0, 1.0), (0.0, 1.0))
+    most = max(row["samples"] for row in bins)
+    dots = tuple(
+        Dot(
+            frame.x(row["confidence"]),
+            frame.y(row["accuracy"]),
+            3 + 7 * (row["samples"] / most) ** 0.5,
+            f"sure {row['confidence']:.0%}, right {row['accuracy']:.0%}, {row['samples']} rows",
+        )
+        for row in bins
+    )
+    ticks = tuple(Tick(frame.x(share / 4), f"{share / 4:.0%}") for share in range(5))
+    return Chart(
+        *(size, size, frame.left, size - frame.right, frame.top, size - frame.bottom),
+        x_ticks=ticks,
+        y_ticks=frame.percents(0.25),
+        lines=(Line("candidate", "this candidate", dots),),
+    )
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The plotted area: turns values into pixels."""
+
+    width: int
+    height: int
+    xs: tuple[float, float]
+    ys: tuple[float, float]
+    left: int = 46
+    right: int = 16
+    top: int = 14
+    bottom: int = 32
+
+    def x(self, value: float) -> float:
+        """The pixel of a value, from the left."""
+        low, high = self.xs
+        share = (value - low) / (high - low) if high > low else 0.5
+        return self.left + share * (self.width - self.left - self.right)
+
+    def y(self, value: float) -> float:
+        """The pixel of a value, from above."""
+        low, high = self.ys
+        share = (value - low) / (high - low)
+        return self.height - self.bottom - share * (self.height - self.top - self.bottom)
+
+    def percents(self, step: float = 0.1) -> tuple[Tick, ...]:
+        """Ticks of the shares that are multiples of the step."""
+        low, high = (round(edge / step) for edge in self.ys)
+        return tuple(Tick(self.y(k * step), f"{k * step:.0%}") for k in range(low, high + 1))
+
+    def dates(self) -> tuple[Tick, ...]:
+        """Ticks at even distances, as many as there is room for: days, or times within a day."""
+        low, high = self.xs
+        days = high - low > _SECONDS_OF_A_DAY
+        pixels = _PIXELS_OF_A_DATE if days else _PIXELS_OF_A_TIME
+        count = max(2, (self.width - self.left - self.right) // pixels)
+        moments = [low + (high - low) * k / (count - 1) for k in range(count)]
+        texts = [
+            f"{datetime.fromtimestamp(moment, UTC):{'%d %b' if days else '%d %b %H:%M'}}"
+            for moment in moments
+        ]
+        kept = [k for k in range(count) if k == 0 or texts[k] != texts[k - 1]]
+        return tuple(Tick(self.x(moments[k]), texts[k]) for k in kept)
+
+
+def _line(
+    frame: Frame, periods: Sequence[Mapping[str, Any]], kind: str, name: str, key: str
+) -> Line:
+    shown = [row for row in periods if row.get(key) is not None]
+    dots = (
+        Dot(
+            frame.x(_middle(row)),
+            frame.y(row[key]),
+            3.5,
+            f"{row['start'][:10]}: {name} {row[key]:.1%}, {row['samples']} rows",
+        )
+        for row in shown
+    )
+    return Line(kind, name, tuple(dots))
+
+
+def _middle(period: Mapping[str, Any]) -> float:
+    start, end = (datetime.fromisoformat(period[edge]).timestamp() for edge in ("start", "end"))
+    return (start + end) / 2
+
+
+def _seconds(periods: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    middles = [_middle(period) for period in periods]
+    return min(middles), max(middles)
+
+
+def _shares(
+    periods: Sequence[Mapping[str, Any]], floor: float | None, interval: Sequence[float] | None
+) -> tuple[float, float]:
+    """The range of accuracies to show, opened to the next full ten percent."""
+    shown = [row.get(key) for row in periods for key in ("accuracy", "production_accuracy")]
+    known = [share for share in (*shown, floor, *(interval or ())) if share is not None]
+    # Rounded first, so that 0.3 is three tenths and not the double below it.
+    low = math.floor(round(min(known) * 10, 6)) / 10
+    high = math.ceil(round(max(known) * 10, 6)) / 10
+    return (low, high) if high > low else (max(0.0, low - 0.1), min(1.0, high + 0.1))

@@ -1,0 +1,124 @@
+"""The text report of a candidate, made of its metrics alone."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ml.contract import REGIMES
+from ml.words import percent, points, waits_for_a_person
+
+_TOP_FEATURES = 8
+
+
+def text_report(metrics: Mapping[str, Any]) -> str:
+    """Renders `metrics.json` for people: verdict first, then what it rests on."""
+    sections = (_verdict, _numbers, _regimes, _confusion, _features, _origin)
+    return "\n\n".join("\n".join(section(metrics)) for section in sections) + "\n"
+
+
+def paired_lines(pairs: Mapping[str, Any], names: tuple[str, str]) -> Iterator[str]:
+    """What the comparison row by row found.
+
+    Args:
+        pairs: `comparison` of `metrics.json`, with the first model as the candidate.
+        names: of both models.
+
+    >>> pairs = {"only_candidate_right": 9, "only_production_right": 1, "p_value": 0.0215}
+    >>> for line in paired_lines(pairs | {"difference_interval": (0.01, 0.15)}, ("new", "old")):
+    ...     print(line)
+    Only new right: 9 rows, only old right: 1 rows
+    Chance of such a difference between equal models (McNemar, exact): p = 0.021
+    95% interval of the difference: +1.0 to +15.0 points
+    """
+    only = pairs["only_candidate_right"], pairs["only_production_right"]
+    yield f"Only {names[0]} right: {only[0]} rows, only {names[1]} right: {only[1]} rows"
+    chance = "Chance of such a difference between equal models (McNemar, exact)"
+    yield f"{chance}: p = {pairs['p_value']:.2g}"
+    if pairs["difference_interval"]:
+        low, high = map(points, pairs["difference_interval"])
+        yield f"95% interval of the difference: {low} to {high} points"
+
+
+def _verdict(metrics: Mapping[str, Any]) -> Iterator[str]:
+    yield f"Regime detection model, candidate of run {metrics['run_id']}"
+    yield from verdict_lines(metrics["decision"])
+
+
+def verdict_lines(decision: Mapping[str, Any] | None) -> Iterator[str]:
+    """The decision with its reasons and notes, if there is one."""
+    if decision is None:
+        yield "Verdict: not judged yet"
+        return
+    said = "DEPLOY" if decision["deploy"] else "DO NOT DEPLOY"
+    yield f"Verdict: {'A PERSON DECIDES' if waits_for_a_person(decision) else said}"
+    yield from (f"  - {reason}" for reason in decision["reasons"])
+    yield from (f"  Note: {note}" for note in decision["notes"])
+
+
+def _numbers(metrics: Mapping[str, Any]) -> Iterator[str]:
+    folds = len(metrics["cv_accuracies"])
+    spread = f" ± {percent(metrics['cv_std'])} over {folds} folds in time" if folds else ""
+    interval, pairs = metrics["accuracy_interval"], metrics["comparison"]
+    known = f" (95%: {interval[0]:.1%} to {interval[1]:.1%})" if interval else ""
+    rows = {
+        "accuracy on the holdout": percent(metrics["test_accuracy"]) + known,
+        "balanced accuracy": percent(metrics["balanced_accuracy"]),
+        "macro F1": percent(metrics["macro_f1"]),
+        "accuracy on training rows": percent(metrics["train_accuracy"]),
+        "cross-validation": percent(metrics["cv_accuracy"]) + spread,
+        "log loss": f"{metrics['log_loss']:.3f}",
+        "calibration error": percent(metrics["calibration_error"]),
+        f"always {metrics['majority_regime']}": percent(metrics["majority_accuracy"]),
+        "the label just before": percent(metrics["baselines"]["last_label"]),
+        "production, same rows": percent(metrics["production_accuracy"]),
+        "one row takes": f"{metrics['latency_ms']:.3f} ms",
+    }
+    yield from (f"{name:<28}{value}" for name, value in rows.items())
+    if pairs:
+        yield from paired_lines(pairs, ("the candidate", "production"))
+
+
+def _regimes(metrics: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{'regime':<16}{'precision':>10}{'recall':>10}{'holdout':>10}{'training':>10}"
+    for row in metrics["regimes"]:
+        name, trained = row["regime"], metrics["train_class_counts"][row["regime"]]
+        precision, recall = percent(row["precision"]), percent(row["recall"])
+        yield f"{name:<16}{precision:>10}{recall:>10}{row['support']:>10}{trained:>10}"
+
+
+def _confusion(metrics: Mapping[str, Any]) -> Iterator[str]:
+    width = max(map(len, REGIMES)) + 1
+    yield "Confusion on the holdout (rows: true regime, columns: named regime)"
+    yield " " * 16 + "".join(f"{name:>{width}}" for name in REGIMES)
+    for name, counts in zip(REGIMES, metrics["confusion_matrix"], strict=True):
+        yield f"{name:<16}" + "".join(f"{count:>{width}}" for count in counts)
+
+
+def _features(metrics: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{'Most important features':<28}{'points lost if shuffled':>24}{'impurity':>10}"
+    impurity = metrics["feature_importances"]
+    for name, lost in list(metrics["permutation_importances"].items())[:_TOP_FEATURES]:
+        yield f"  {name:<26}{points(lost):>24}{impurity[name]:>10.1%}"
+
+
+def _covered(metrics: Mapping[str, Any], part: str) -> str:
+    days, runs = metrics.get(f"{part}_days"), metrics.get(f"{part}_runs")
+    return "" if days is None else f" of {days} days and {runs} runs of one regime"
+
+
+def _origin(metrics: Mapping[str, Any]) -> Iterator[str]:
+    available = metrics.get("train_samples_available") or metrics["train_samples"]
+    of_all = f" of {available}" if available > metrics["train_samples"] else ""
+    yield (
+        f"Training: {metrics['train_samples']}{of_all} rows{_covered(metrics, 'train')}, "
+        f"{metrics['train_start']} to {metrics['train_end']}"
+    )
+    yield (
+        f"Holdout:  {metrics['holdout_samples']} rows{_covered(metrics, 'holdout')}, "
+        f"{metrics['holdout_start']} to {metrics['holdout_end']}"
+    )
+    yield f"Between them {metrics['embargoed_samples']} rows were dropped (embargo)"
+    yield f"Snapshot: {metrics['snapshot_table']}, fingerprint {metrics['data_fingerprint']}"
+    yield f"Model:    SHA-256 {metrics['model_sha256']}, trained {metrics['trained_at']}"
+    yield f"Code:     commit {metrics['git_commit'] or 'not known'}"
+    yield "Settings: " + ", ".join(f"{key} {value}" for key, value in metrics["settings"].items())
+    yield "Versions: " + ", ".join(f"{key} {value}" for key, value in metrics["versions"].items())

@@ -1,0 +1,1 @@
+"""What each task does, one module a task id. Heavy imports are here, and not in the DAG files."""

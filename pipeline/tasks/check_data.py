@@ -1,0 +1,84 @@
+"""The task `check_data`: freeze the labelled rows of a run, judge them, report."""
+
+import logging
+from datetime import datetime
+from typing import Any, Final
+
+from clickhouse.engine import error_told
+from clickhouse.snapshot import extent_of, freeze, prune
+from expectations.errors import DataRejected, GateNotRun
+from expectations.gate import FrozenTable, run_gate
+from expectations.rules.reference import Reference
+from expectations.suite import Contract
+from expectations.thresholds import Thresholds
+from ml.contract import COLUMN_TYPES, FEATURES, POSITIVE, RANGES, REGIMES
+from ml.onnx_model import profile_in
+from ml.registry.models import Production, read_production
+from pipeline import gauges
+from pipeline.connection import clickhouse_engine
+from pipeline.dag_defaults import log_group
+from pipeline.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_NO_PROFILE: Final = "its metrics hold no whole profile of its training data"
+CONTRACT = Contract(COLUMN_TYPES, FEATURES, REGIMES, POSITIVE, RANGES)
+
+
+def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, Any]:
+    """Freezes the labelled rows of the run and judges them.
+
+    Returns:
+        The snapshot and the gate's report.
+
+    Raises:
+        DataRejected: if a rule does not hold; the report is logged before.
+    """
+    thresholds = Thresholds(
+        min_samples=settings.min_labeled_samples,
+        min_classes=settings.min_classes,
+        min_samples_per_class=settings.min_samples_per_class,
+        min_class_share=settings.min_class_share,
+        max_class_share=settings.max_class_share,
+        max_label_age_days=settings.max_label_age_days,
+    )
+    production = read_production(settings.models)
+    metrics = (production.metrics if production else None) or {}
+    reference = _reference(production) if production else None
+    with clickhouse_engine() as engine:
+        snapshot = freeze(engine, run_id, FEATURES, database=settings.snapshot_database)
+        if snapshot.converted:
+            log.info("Converted while freezing, without loss: %s.", ", ".join(snapshot.converted))
+        frozen = FrozenTable(
+            snapshot.database,
+            snapshot.table,
+            run_id,
+            started,
+            snapshot.fingerprint,
+            snapshot.converted,
+        )
+        docs, extent = settings.data_docs_dir, extent_of(engine)
+        try:
+            report = run_gate(engine, frozen, CONTRACT, thresholds, docs, reference, extent)
+        except GateNotRun as error:
+            raise error_told(engine.url, str(error)) or error from error
+        prune(engine, snapshot.database, protect=[str(metrics.get("snapshot_table"))])
+    with log_group(log, f"Every rule ({len(report.rules)})"):
+        log.info("%s", report.rules_text())
+    log.info("%s", report.as_text())
+    gauges.tell_of_data(report.samples, report.passed)
+    if not report.passed:
+        raise DataRejected(report)
+    return {"snapshot": snapshot.to_dict(), "report": report.to_dict()}
+
+
+def _reference(production: Production) -> Reference:
+    """What production was trained on, by its metrics or else by the file itself."""
+    metrics = production.metrics or {}
+    found = Reference.from_dict(metrics.get("profile"))
+    if not found.features:
+        found = Reference.from_dict(profile_in(production.model))
+    if found.features:
+        return found
+    lost = "its metrics are missing, damaged or another model's" if not metrics else _NO_PROFILE
+    return Reference(problem=f"{lost}, and the file itself holds none")

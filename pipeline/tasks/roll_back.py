@@ -1,0 +1,83 @@
+"""The tasks of `regime_model_rollback`: a former model becomes production again."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from ml.decoration import decoration
+from ml.registry.deployment import roll_back as roll_back_model
+from ml.registry.status import KeptModel, read_status, status_text
+from notifications.facts import RollbackFacts
+from notifications.messages import rolled_back
+from pipeline import gauges
+from pipeline.alerts import tell
+from pipeline.settings import Settings
+from pipeline.tasks.deploy_model import event_details
+
+log = logging.getLogger(__name__)
+
+
+def list_backups(settings: Settings) -> dict[str, Any]:
+    """Lists what there is, in the log as a table.
+
+    Returns:
+        Production, None if there is none, and the backups, newest first.
+    """
+    status = read_status(settings.models)
+    with decoration("The table in the log"):
+        log.info("%s", status_text(status, datetime.now(UTC)))
+    return {
+        "production": _row(status.production) if status.production else None,
+        "backups": [_row(backup) for backup in status.backups],
+    }
+
+
+def roll_back(
+    settings: Settings, backup: str | None, by: str | None, why: str | None
+) -> dict[str, Any]:
+    """Makes a backup production again, and holds it there; what it replaces is kept.
+
+    Args:
+        settings: where the models are.
+        backup: name of its folder; None for the newest, if there is one.
+        by: who started the run; None if that is not known.
+        why: their reason, if they gave one.
+
+    Returns:
+        What is in production now, how good it is, and where the replaced pair lies.
+    """
+    deployment = roll_back_model(settings.models, datetime.now(UTC), backup, by=by, why=why or "")
+    log.info("In production: %s (sha256 %s)", deployment.path, deployment.sha256)
+    details = event_details(settings.models, asdict(deployment))
+    gauges.tell_of_production(details["accuracy"], details["deployed_at"])
+    return details
+
+
+def notify_rollback(
+    listed: Mapping[str, Any], rolled: Mapping[str, Any], links: Mapping[str, str]
+) -> None:
+    """Tells which model is in production now and which it replaced."""
+    replaced = listed["production"] or {}
+    facts = RollbackFacts(
+        run_id=rolled["run_id"],
+        sha256=rolled["sha256"],
+        accuracy=rolled["accuracy"],
+        completed=datetime.now(UTC),
+        changed=rolled["changed"],
+        replaced_run_id=replaced.get("run_id"),
+        replaced_accuracy=replaced.get("accuracy"),
+        kept=rolled["backup"],
+    )
+    tell(rolled_back(facts, links))
+
+
+def _row(model: KeptModel) -> dict[str, Any]:
+    told = ("run_id", "deployed_at")
+    return {
+        "backup": model.name.rpartition("/")[2],
+        "sha256": model.sha256,
+        "accuracy": model.metrics.get("test_accuracy"),
+        "problem": model.problem,
+    } | {name: model.metrics.get(name) for name in told}

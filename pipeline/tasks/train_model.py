@@ -1,0 +1,54 @@
+"""The task `train_model`: a candidate of the frozen rows."""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from clickhouse.snapshot import Snapshot, verify
+from ml.data.reading import read_training_rows
+from ml.registry.models import write_candidate
+from ml.registry.names import REPORT_FILE
+from ml.training.candidate import build_candidate
+from ml.training.forest import TrainingOptions
+from ml.training.metrics import Provenance, source_commit
+from ml.words import percent
+from pipeline.connection import clickhouse_engine
+from pipeline.dag_defaults import log_group
+from pipeline.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def train_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """Trains on the frozen rows and keeps the candidate with its metrics.
+
+    Returns:
+        The candidate's digest and its first numbers.
+    """
+    frozen = Snapshot(**snapshot)
+    provenance = Provenance(
+        run_id=run_id,
+        snapshot_table=frozen.name,
+        data_fingerprint=frozen.fingerprint,
+        trained_at=datetime.now(UTC),
+        git_commit=source_commit(),
+    )
+    options = TrainingOptions(max_train_rows=settings.max_train_rows)
+    cut = settings.holdout_fraction, settings.embargo
+    with log_group(log, "Training"):
+        with clickhouse_engine() as engine:
+            verify(engine, frozen)
+            samples = read_training_rows(engine, frozen, *cut, options.max_train_rows)
+        candidate = build_candidate(
+            samples, options, *cut, provenance, scheduler=settings.train_dask_scheduler
+        )
+    log.info(
+        "Accuracy on the holdout, not judged yet: %s", percent(candidate.metrics["test_accuracy"])
+    )
+    files = candidate.files()
+    with log_group(log, "Report"):
+        log.info("%s", files.get(REPORT_FILE, b"").decode())
+    write_candidate(settings.models, run_id, files)
+    told = ("test_accuracy", "train_accuracy", "cv_accuracy", "total_samples", "train_samples")
+    return {"model_sha256": candidate.sha256} | {name: candidate.metrics[name] for name in told}

@@ -1,0 +1,69 @@
+"""The task `validate_model`: the verdict on the run's candidate."""
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from clickhouse.snapshot import Snapshot, verify
+from ml.data.reading import read_rows_since
+from ml.data.samples import moment_of
+from ml.decoration import decoration
+from ml.evaluation.promotion import PromotionThresholds
+from ml.evaluation.validation import judge_candidate
+from ml.registry.hold import release
+from ml.registry.models import read_candidate
+from ml.registry.names import REPORT_FILE, candidate_folder
+from ml.report.text import verdict_lines
+from pipeline.connection import clickhouse_engine
+from pipeline.dag_defaults import log_group
+from pipeline.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def lift_hold(settings: Settings, by: str | None) -> None:
+    """Lifts the hold of a rollback, as the trigger form asked."""
+    hold = release(settings.models, datetime.now(UTC), by)
+    log.info("%s", f"Lifted: {hold}" if hold else "There is no hold")
+
+
+def validate_model(
+    settings: Settings,
+    run_id: str,
+    snapshot: Mapping[str, Any],
+    on_doubt: str,
+    former_place: str | None = None,
+) -> dict[str, Any]:
+    """Scores candidate and production on the same holdout rows and decides; the log has the report.
+
+    Args:
+        settings: of the run.
+        run_id: whose candidate.
+        snapshot: the frozen table.
+        on_doubt: `ask` or `keep`.
+        former_place: address of the production file of the last deployment, if that is known.
+
+    Returns:
+        The decision with every number and reason.
+    """
+    thresholds = PromotionThresholds(
+        settings.min_accuracy,
+        settings.min_improvement,
+        settings.max_p_value,
+        settings.min_holdout_days,
+        settings.min_holdout_runs,
+        on_doubt,
+    )
+    frozen = Snapshot(**snapshot)
+    judged = read_candidate(settings.models, run_id).metrics
+    with clickhouse_engine() as engine:
+        verify(engine, frozen)
+        samples = read_rows_since(engine, frozen, moment_of(judged["holdout_start"]))
+    judged_now = judge_candidate(settings.models, run_id, samples, thresholds, former_place)
+    decision = judged_now.to_dict()
+    with log_group(log, "Report"), decoration("The report in the log"):
+        report = settings.models.read(f"{candidate_folder(run_id)}/{REPORT_FILE}") or b""
+        log.info("%s", report.decode())
+    log.info("%s", "\n".join(verdict_lines(decision)))
+    return decision

@@ -1,0 +1,1 @@
+"""The pages, links and texts that people see in the Airflow UI."""

@@ -1,0 +1,123 @@
+"""The pages that Airflow's api-server shows to those who may read the training DAG's tasks.
+
+One guard stands before all of them: Airflow's own login and permissions. What a page shows comes
+from files that runs have written; nothing here changes any.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+
+from pipeline.dag_defaults import ROLLBACK, TRAINING
+from pipeline.settings import read_models
+from pipeline.thresholds import SettingError
+from pipeline.ui.addresses import PREFIX, address, dag_address
+from pipeline.ui.data_docs import docs_page, page_of_run
+from pipeline.ui.response import html, notice
+
+_NOT_LOGGED_IN: Final = "Invalid JWT token"
+"""What Airflow says, with 403, of a login that another secret has signed."""
+
+
+def pages() -> FastAPI:
+    """Makes the application."""
+    may_read = requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE, TRAINING)
+    # Airflow guards nothing of a plugin's application, and FastAPI's own pages are public.
+    app = FastAPI(dependencies=[Depends(may_read)], docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(SettingError, _unreadable)
+    app.add_exception_handler(OSError, _unreadable)
+    app.add_exception_handler(Exception, _broken)
+    app.get("/data-docs/run")(data_docs_of_run)
+    app.get("/data-docs/{path:path}")(data_docs)
+    app.get("/report")(report)
+    app.get("/models")(models)
+    return app
+
+
+def data_docs_of_run(run_id: str = "", dag_id: str = TRAINING) -> Response:
+    """Leads to what the data gate said about a run."""
+    if dag_id != TRAINING:
+        return _of_another_dag(dag_id)
+    path = page_of_run(run_id)
+    if path is None:
+        return notice(
+            "No Data Docs of this run",
+            "check_data has not written a page for this run: it has not ended yet, it could not "
+            "reach ClickHouse, or the run is older than the last 200.",
+            "The task's log says more.",
+        )
+    return RedirectResponse(address(f"data-docs/{path}"))
+
+
+def data_docs(path: str) -> Response:
+    """Serves a page of the Data Docs site."""
+    return docs_page(path or "index.html")
+
+
+def report(run_id: str = "", dag_id: str = TRAINING) -> Response:
+    """Serves the report of a run's candidate."""
+    from ml.registry.names import REPORT_PAGE_FILE, candidate_folder
+
+    if dag_id != TRAINING:
+        return _of_another_dag(dag_id)
+    page = read_models().read(f"{candidate_folder(run_id)}/{REPORT_PAGE_FILE}")
+    if page is None:
+        return notice(
+            "No report of this run",
+            "train_model has not written a candidate for this run: it has not ended yet, the data "
+            "were rejected, or ten newer runs have taken its place.",
+            "The tab Data Docs says what the data gate found.",
+        )
+    return html(page)
+
+
+def models(request: Request, user: GetUserDep) -> Response:
+    """Shows production, its backups and what every run came to."""
+    from ml.report.models_page import models_page
+
+    rollback = dag_address(ROLLBACK) if _may_go_back(request, user) else None
+    return html(models_page(read_models(), datetime.now(UTC), rollback))
+
+
+def _may_go_back(request: Request, user: GetUserDep) -> bool:
+    try:
+        requires_access_dag("POST", DagAccessEntity.RUN, ROLLBACK)(request, user)
+    except HTTPException:
+        return False
+    return True
+
+
+def _of_another_dag(dag_id: str) -> Response:
+    return notice(
+        "Nothing to show here", f"This page belongs to runs of {TRAINING}; this one is of {dag_id}."
+    )
+
+
+def _refused(request: Request, error: Any) -> Response:
+    """Sends a person without a login to it, and tells everybody else what Airflow said."""
+    lacks_login = error.status_code == 401 or error.detail == _NOT_LOGGED_IN
+    is_person = "text/html" in request.headers.get("accept", "")
+    if not is_person:
+        return JSONResponse({"detail": error.detail}, error.status_code)
+    if lacks_login:
+        # A proxy may or may not have taken the prefix of Airflow away.
+        page = request.url.path.partition(f"{PREFIX}/")[2]
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(get_auth_manager().get_url_login(next_url=address(page) + query))
+    return notice("Not for you", f"Airflow says: {error.detail}.", status=error.status_code)
+
+
+def _broken(_: Request, error: Exception) -> Response:
+    """Says so instead of showing nothing; the server's log has the error."""
+    told = f"A {type(error).__name__} stopped it; the log of the api-server says where."
+    return notice("This page cannot be shown", told, status=500)
+
+
+def _unreadable(_: Request, error: Exception) -> Response:
+    return notice("The files of the pipeline cannot be read", str(error), status=503)
