@@ -53,7 +53,7 @@ def test_helm_values_notice_a_lost_worker_as_the_compose_stack_does() -> None:
     assert len(same) == 5
     assert {name: given[name] for name in same} == {name: stack[name] for name in same}
     lock = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8")
-    assert f"apache-airflow=={values['airflowVersion']}\n" in lock
+    assert f"apache-airflow=={values['airflowVersion']} \\\n" in lock
     assert given["AIRFLOW_VAR_MODELS_DIR"].startswith("s3://my_s3@")
     secrets = {entry["envName"] for entry in values["secret"]}
     assert {"AIRFLOW_CONN_CLICKHOUSE_DEFAULT", "AIRFLOW_CONN_MY_S3"} <= secrets
