@@ -23,7 +23,7 @@ export PATH := $(BIN):$(PATH)
 # Great Expectations and Airflow import twice as slowly without their bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check lint types test test-services bench-check bench demo ui free-port up down lock screenshots clean
+.PHONY: check lint types quick test test-services bench-check bench demo ui free-port up down lock screenshots clean
 
 check: lint types test bench-check
 
@@ -36,6 +36,10 @@ types: $(VENV)/.dev
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n auto --dist loadfile
+
+# What needs no service, no browser and no Airflow home, for before each commit.
+quick: lint types
+	$(BIN)/pytest -q -n auto --dist worksteal -m "not slow" ml notifications tests/ml tests/notifications tests/pipeline tests/test_architecture.py
 
 # The part of `test` that runs on a real ClickHouse; it ends with what ran on which protocol.
 test-services: $(VENV)/.dev

@@ -1,1 +1,1 @@
-"""ClickHouse: schema, engine, embedded dialect, frozen snapshots."""
+"""Engines, frozen tables and their rows in ClickHouse. Knows no model, no rule and no Airflow."""

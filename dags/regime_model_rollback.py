@@ -1,16 +1,15 @@
-"""Makes a former regime model production again: list the backups, choose, roll back, tell.
+"""Makes a former regime model production again: list the backups, roll back, tell.
 
 Wiring only. Without any input the newest backup comes back; what it replaces is kept.
 """
 
 from datetime import timedelta
 
-from airflow.sdk import dag, task
+from airflow.sdk import Param, dag, task
 
 from pipeline.alerts import tell_of_failed_run, tell_of_failed_task
 from pipeline.dag_defaults import MODEL, RETRIES
 from pipeline.settings import read_settings
-from pipeline.tasks.choose_backup import CHOICE_WAIT, BackupChoice, rollback_form
 from pipeline.ui.addresses import links_of_task
 from pipeline.ui.explained import explained
 
@@ -19,7 +18,7 @@ from pipeline.ui.explained import explained
     schedule=None,
     catchup=False,
     max_active_runs=1,
-    dagrun_timeout=timedelta(hours=2) + CHOICE_WAIT,
+    dagrun_timeout=timedelta(hours=2),
     default_args={
         **RETRIES,
         "owner": "ml",
@@ -28,24 +27,38 @@ from pipeline.ui.explained import explained
         "show_return_value_in_logs": False,
     },
     on_failure_callback=tell_of_failed_run,
-    params=rollback_form(),
+    params={
+        "to": Param(
+            None,
+            type=["null", "string"],
+            title="Backup",
+            description="Name of a folder in backups/. Empty: the newest that is sound.",
+        ),
+        "why": Param(
+            None,
+            type=["null", "string"],
+            title="Why",
+            description="Shown wherever the hold is: no run replaces the model until a person "
+            "approves one.",
+        ),
+    },
     tags=["ml", "regime"],
 )
 def regime_model_rollback():
     @task
-    def list_backups():
-        """Shows production and its backups, and hands the list on."""
+    def list_backups(params=None):
+        """Shows production and its backups, and settles which one comes back."""
         from pipeline.tasks.roll_back import list_backups
 
-        return list_backups(read_settings())
+        return list_backups(read_settings(), params["to"])
 
     @task(outlets=[MODEL])
-    def roll_back(backup, params=None, dag_run=None, outlet_events=None):
+    def roll_back(listed, params=None, dag_run=None, outlet_events=None):
         """Backs up the current model and puts the chosen one in its place."""
         from pipeline.tasks.roll_back import roll_back
 
         who = dag_run.triggering_user_name
-        rolled = roll_back(read_settings(), backup, who, params["why"])
+        rolled = roll_back(read_settings(), listed["backup"], who, params["why"])
         outlet_events[MODEL].extra = rolled
         return rolled
 
@@ -57,9 +70,7 @@ def regime_model_rollback():
         notify_rollback(listed, rolled, links_of_task(ti))
 
     listed = list_backups()
-    choice = BackupChoice(task_id="choose_backup")
-    listed >> choice
-    notify_rollback(listed, roll_back(choice.output))
+    notify_rollback(listed, roll_back(listed))
 
 
 explained(regime_model_rollback())

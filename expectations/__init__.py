@@ -1,1 +1,1 @@
-"""The data gate: rules on a frozen table, judged by Great Expectations inside ClickHouse."""
+"""The data gate: which rules there are, and what they say. Knows no model, no chat, no Airflow."""

@@ -61,14 +61,14 @@ def age(time: Any, now: datetime) -> str:
 def moment(text: Any) -> datetime | None:
     """An ISO 8601 time as one in UTC; None if it is none.
 
-    >>> moment("2026-11-22T02:00:00").tzinfo, moment("soon")
-    (datetime.timezone.utc, None)
+    >>> moment("2026-11-22T02:00:00").tzinfo, moment("soon"), moment("9999-12-31T23:00-14:00")
+    (datetime.timezone.utc, None, None)
     """
     try:
         found = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def number(value: Any) -> str:

@@ -1,1 +1,1 @@
-"""Chat messages: what they say and how they are sent."""
+"""Messages: facts in, delivered texts out. Knows no model, no database and no Airflow."""

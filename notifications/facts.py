@@ -9,8 +9,8 @@ class Significance:
     """How far two models' difference on the same rows may be chance.
 
     Attributes:
-        only_candidate_right: Rows that the candidate alone named rightly.
-        only_production_right: Rows that production alone named rightly.
+        only_candidate_right: Rows that the candidate alone predicted correctly.
+        only_production_right: Rows that production alone predicted correctly.
         p_value: McNemar's test, 0 to 1.
         interval: 95% interval of the difference in accuracy, -1 to 1; None if not known.
     """

@@ -178,7 +178,7 @@ def _said_in_host(host: str) -> _Place:
 
 def _driver(connection: Connection, extra: dict[str, Any], place: _Place) -> str:
     if "driver" in extra:
-        if extra["driver"] not in _PORTS:
+        if str(extra["driver"]) not in _PORTS:
             raise ConnectionProblem(f"extra driver {extra['driver']!r} is not native or http")
         return str(extra["driver"])
     for driver, ports in _PORTS.items():

@@ -35,7 +35,8 @@ def tell_of_production(accuracy: float | None, deployed_at: str | None) -> None:
     A moment and not an age: an age that is told once a week would stand still in between.
 
     Args:
-        accuracy: share of rows that it named rightly when it was last judged; None if not known.
+        accuracy: share of rows that it predicted correctly when it was last judged; None if not
+            known.
         deployed_at: ISO 8601; sent as seconds since 1970. None if not known.
     """
     if accuracy is not None:

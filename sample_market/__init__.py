@@ -1,4 +1,4 @@
-"""A simulated market with known regimes, for the demo, the tests and the benchmarks."""
+"""A simulated, partly labelled market, and the way for a person's own rows into ClickHouse."""
 
 from sample_market.market import simulate
 from sample_market.spec import MarketSpec

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ml.contract import FEATURES, REGIMES
 from ml.errors import ModelError
+from ml.words import moment
 
 Selection = slice | NDArray[np.bool_] | NDArray[np.intp]
 _READ_AGAIN = "clear the run from check_data on, so that the samples are frozen and read again"
@@ -132,12 +133,18 @@ def utc(timestamp: np.datetime64) -> datetime:
 
 
 def moment_of(text: str) -> np.datetime64:
-    """A timestamp in UTC as `metrics.json` has it, as the samples have it.
+    """A time as `metrics.json` has it, in UTC and seconds as the samples have theirs.
+
+    Raises:
+        ValueError: if it is none.
 
     >>> moment_of("2026-11-22T02:00:00+00:00") == np.datetime64("2026-11-22T02:00:00")
     np.True_
     """
-    return np.datetime64(text.removesuffix("+00:00"), "s")
+    then = moment(text)
+    if then is None:
+        raise ValueError(f"{text!r} is no ISO 8601 time")
+    return np.datetime64(then.replace(tzinfo=None), "s")
 
 
 def _shape_problem(samples: Samples) -> str | None:

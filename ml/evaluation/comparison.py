@@ -31,7 +31,7 @@ class Comparison:
         evidence: the counts that the promotion rule judges.
         compared: which holdout rows both were compared on `[n]`; none if there was nothing to
             compare with.
-        candidate_right: which holdout rows the candidate named rightly `[n]`.
+        candidate_right: which holdout rows the candidate predicted correctly `[n]`.
         production_right: which ones production did `[n]`; None if it was not scored.
         difference_interval: 95% interval of the difference of both accuracies; None likewise.
     """

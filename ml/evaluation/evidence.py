@@ -14,13 +14,13 @@ from ml.evaluation.statistics import mcnemar_p_value
 
 @dataclass(frozen=True)
 class Pairs:
-    """What two models named rightly, row by row.
+    """What two models predicted correctly, row by row.
 
     Attributes:
         rows: rows that both were asked for, at least 1.
-        both_right: rows that both named rightly.
-        only_candidate_right: rows that the candidate alone named rightly.
-        only_production_right: rows that production alone named rightly.
+        both_right: rows that both predicted correctly.
+        only_candidate_right: rows that the candidate alone predicted correctly.
+        only_production_right: rows that production alone predicted correctly.
 
     Raises:
         ModelError: if the counts are not whole numbers that fit together.
@@ -39,12 +39,12 @@ class Pairs:
 
     @property
     def candidate_correct(self) -> int:
-        """Rows that the candidate named rightly."""
+        """Rows that the candidate predicted correctly."""
         return self.both_right + self.only_candidate_right
 
     @property
     def production_correct(self) -> int:
-        """Rows that production named rightly."""
+        """Rows that production predicted correctly."""
         return self.both_right + self.only_production_right
 
     @property
@@ -69,7 +69,7 @@ class Evidence:
 
     Attributes:
         holdout_samples: rows of the holdout.
-        correct: rows the candidate named rightly.
+        correct: rows the candidate predicted correctly.
         majority_correct: rows that naming the most frequent training regime gets right.
         pairs: candidate against production; None if production was not scored.
         production_problem: why the production file could not be scored; None if it could, or if

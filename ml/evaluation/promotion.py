@@ -184,7 +184,7 @@ def _judge_chance(pairs: Pairs, max_p_value: float) -> tuple[bool, str]:
     verb = "is hardly" if good else "may be"
     rows = f"{pairs.only_candidate_right} rows against {pairs.only_production_right}"
     p = f"p = {pairs.p_value:.2g}, MAX_P_VALUE {max_p_value:g}"
-    return good, f"that it alone names {rows} rightly {verb} chance (McNemar: {p})"
+    return good, f"that it alone predicts {rows} correctly {verb} chance (McNemar: {p})"
 
 
 def _notes(evidence: Evidence) -> tuple[str, ...]:

@@ -15,12 +15,12 @@ Labels = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class RegimeScore:
-    """How well one regime was named.
+    """How well one regime was predicted.
 
     Attributes:
         regime: its name.
-        precision: share of rows named so that are so; 0 if none was named so.
-        recall: share of rows that are so that were named so; 0 if there is none.
+        precision: share of rows predicted so that are so; 0 if none was.
+        recall: share of rows that are so that were predicted so; 0 if there is none.
         support: rows that are so.
     """
 
@@ -32,15 +32,15 @@ class RegimeScore:
 
 @dataclass(frozen=True)
 class Scores:
-    """How well labels were named.
+    """How well labels were predicted.
 
     Attributes:
         rows: number of rows, at least 1.
-        correct: rows named rightly.
+        correct: rows predicted correctly.
         balanced_accuracy: mean recall of the regimes that occur.
-        macro_f1: mean F1 of the regimes that occur or were named.
+        macro_f1: mean F1 of the regimes that occur or were predicted.
         regimes: one entry for each of `REGIMES`.
-        confusion: rows are the true regimes, columns the named ones, `[7][7]`.
+        confusion: rows are the true regimes, columns the predicted ones, `[7][7]`.
     """
 
     rows: int
@@ -52,16 +52,16 @@ class Scores:
 
     @property
     def accuracy(self) -> float:
-        """Share of rows named rightly."""
+        """Share of rows predicted correctly."""
         return self.correct / self.rows
 
 
-def evaluate(truth: Labels, named: Labels) -> Scores:
-    """Scores named labels against the true ones.
+def evaluate(y_true: Labels, y_pred: Labels) -> Scores:
+    """Scores predictions against the true labels.
 
     Args:
-        truth: indices into `REGIMES` `[n]`, n at least 1.
-        named: what a model said `[n]`.
+        y_true: indices into `REGIMES` `[n]`, n at least 1.
+        y_pred: what a model said `[n]`.
 
     >>> scores = evaluate(np.array([0, 0, 2, 2]), np.array([0, 0, 2, 3]))
     >>> scores.accuracy, scores.balanced_accuracy, round(scores.macro_f1, 3)
@@ -69,26 +69,26 @@ def evaluate(truth: Labels, named: Labels) -> Scores:
     """
     known = range(len(REGIMES))
     precision, recall, _, support = precision_recall_fscore_support(
-        truth, named, labels=known, zero_division=0
+        y_true, y_pred, labels=known, zero_division=0
     )
-    # sklearn's balanced_accuracy_score is this mean, but warns of regimes named that do not occur.
+    # sklearn's balanced_accuracy_score is this mean, but warns of predictions that do not occur.
     balanced = recall[support > 0].mean()
     table = zip(REGIMES, precision, recall, support, strict=True)
     return Scores(
-        rows=len(truth),
-        correct=count_correct(truth, named),
+        rows=len(y_true),
+        correct=count_correct(y_true, y_pred),
         balanced_accuracy=float(balanced),
-        macro_f1=float(f1_score(truth, named, average="macro", zero_division=0)),
+        macro_f1=float(f1_score(y_true, y_pred, average="macro", zero_division=0)),
         regimes=tuple(RegimeScore(name, float(p), float(r), int(n)) for name, p, r, n in table),
         confusion=tuple(
-            tuple(map(int, row)) for row in confusion_matrix(truth, named, labels=known)
+            tuple(map(int, row)) for row in confusion_matrix(y_true, y_pred, labels=known)
         ),
     )
 
 
-def count_correct(truth: Labels, named: Labels) -> int:
-    """Number of rows named rightly."""
-    return int(np.count_nonzero(truth == named))
+def count_correct(y_true: Labels, y_pred: Labels) -> int:
+    """Number of rows predicted correctly."""
+    return int(np.count_nonzero(y_true == y_pred))
 
 
 def most_frequent(class_counts: Mapping[str, int]) -> str:
@@ -109,8 +109,8 @@ class ConfidenceBin:
 
     Attributes:
         samples: how many rows.
-        confidence: the mean probability of the regime it named.
-        accuracy: the share of them that it named rightly.
+        confidence: the mean probability of the regime it predicted.
+        accuracy: the share of them that it predicted correctly.
     """
 
     samples: int
@@ -137,12 +137,12 @@ class Confidence:
 
 
 def measure_confidence(
-    truth: NDArray[np.integer[Any]], probabilities: NDArray[np.float64]
+    y_true: NDArray[np.integer[Any]], probabilities: NDArray[np.float64]
 ) -> Confidence:
     """Compares probabilities with what was so.
 
     Args:
-        truth: indices into `REGIMES` `[n]`, n at least 1.
+        y_true: indices into `REGIMES` `[n]`, n at least 1.
         probabilities: of each regime `[n, 7]`; rows sum to 1.
 
     >>> sure = measure_confidence(np.array([0, 1]), np.eye(7)[[0, 0]])
@@ -150,7 +150,7 @@ def measure_confidence(
     (0.5, (ConfidenceBin(samples=2, confidence=1.0, accuracy=0.5),))
     """
     confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
+    right = probabilities.argmax(axis=1) == y_true
     which = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     bins = tuple(
         ConfidenceBin(int(rows.sum()), float(confidence[rows].mean()), float(right[rows].mean()))
@@ -158,7 +158,7 @@ def measure_confidence(
     )
     distance = sum(b.samples * abs(b.confidence - b.accuracy) for b in bins)
     return Confidence(
-        log_loss=float(log_loss(truth, probabilities, labels=range(len(REGIMES)))),
-        calibration_error=distance / len(truth),
+        log_loss=float(log_loss(y_true, probabilities, labels=range(len(REGIMES)))),
+        calibration_error=distance / len(y_true),
         bins=bins,
     )

@@ -20,7 +20,7 @@ def accuracy_by_symbol(holdout: Samples, right: Right) -> list[dict[str, Any]]:
 
     Args:
         holdout: the rows scored.
-        right: whether a row was named rightly `[n]`.
+        right: whether a row was predicted correctly `[n]`.
     """
     return [
         {"symbol": symbol, "samples": len(rows), "accuracy": float(right[rows].mean())}
@@ -35,9 +35,9 @@ def accuracy_over_time(
 
     Args:
         holdout: the rows scored.
-        right: whether the candidate named a row rightly `[n]`.
+        right: whether the candidate predicted a row correctly `[n]`.
         compared: rows on which production is judged `[n]`.
-        other: whether production named a row rightly `[n]`; None if there is none.
+        other: whether production predicted a row correctly `[n]`; None if there is none.
 
     Returns:
         Periods with rows, oldest first: `start` and `end` of the rows in it, `samples`, `accuracy`

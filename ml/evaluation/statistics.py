@@ -28,7 +28,7 @@ def mcnemar_p_value(only_first: int, only_second: int) -> float:
     on one test set by Dietterich (Neural Computation 10, 1998).
 
     Args:
-        only_first: rows that only the first model named rightly.
+        only_first: rows that only the first model predicted correctly.
         only_second: rows that only the second one did.
 
     >>> round(mcnemar_p_value(9, 1), 4), mcnemar_p_value(0, 0)

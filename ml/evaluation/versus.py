@@ -120,7 +120,7 @@ def versus_text(versus: Versus) -> str:
         ("trained from", _day(versus.windows[0][0]), _day(versus.windows[1][0])),
         ("to", _day(versus.windows[0][1]), _day(versus.windows[1][1])),
         ("rows", str(a.rows), str(b.rows)),
-        ("named rightly", str(a.correct), str(b.correct)),
+        ("predicted correctly", str(a.correct), str(b.correct)),
         ("accuracy", percent(a.accuracy), percent(b.accuracy)),
         ("balanced accuracy", percent(a.balanced_accuracy), percent(b.balanced_accuracy)),
         ("macro F1", percent(a.macro_f1), percent(b.macro_f1)),

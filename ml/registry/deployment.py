@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from ml.errors import ModelBroken, ModelError
 from ml.json_files import as_json
@@ -38,8 +38,6 @@ Check = Callable[[bytes, str], None]
 Pages = Callable[[Mapping[str, Any]], Mapping[str, bytes]]
 
 log = logging.getLogger(__name__)
-
-_ROOM_FOR_METRICS: Final = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -175,8 +173,6 @@ def _put(
     written = as_json(metrics)
     backup = None
     if changed:
-        kept = len(current.model) if current else 0
-        store.require_space(kept + len(new.model) + _ROOM_FOR_METRICS)
         backup = _back_up(store, current, now)
         store.write(PRODUCTION, new.model, lambda copy: _check_copy(copy, new.sha256, check))
     if not known:

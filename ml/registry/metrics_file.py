@@ -28,6 +28,13 @@ def _of_each_regime(counts: dict[str, int]) -> dict[str, int]:
     return counts
 
 
+def _known(regime: str) -> str:
+    if regime not in REGIMES:
+        raise ValueError("no regime")
+    return regime
+
+
+Regime = Annotated[str, AfterValidator(_known)]
 Time = Annotated[str, AfterValidator(_time)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -131,7 +138,7 @@ class Metrics(TypedDict):
     calibration_error: Share
     accuracy_interval: Interval | None
     majority_accuracy: Share
-    majority_regime: str
+    majority_regime: Regime
     baselines: dict[str, Share | None]
     production_accuracy: Share | None
     production_sha256: NotRequired[str | None]

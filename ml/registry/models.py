@@ -80,7 +80,6 @@ def write_candidate(models_dir: ModelsDir, run_id: str, files: Mapping[str, byte
     """
     folder, store = candidate_folder(run_id), open_store(models_dir)
     with store.locked():
-        store.require_space(sum(map(len, files.values())))
         store.write_folder(folder, files)
         kept = {name: metrics_in(store, name) for name in candidate_folders(store)}
         own = [name for name, metrics in kept.items() if _is_own(store, name, metrics)]

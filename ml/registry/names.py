@@ -28,7 +28,6 @@ _STAMP: Final = "%Y-%m-%dT%H%M%SZ"
 _BACKUP: Final = re.compile(r"[12]\d{3}-\d\d-\d\dT\d{6}Z_[0-9a-f]{8}", re.ASCII)
 _CANDIDATE: Final = re.compile(r"[\w-]{0,80}-[0-9a-f]{8}", re.ASCII)
 _TEMPORARY: Final = re.compile(r"\.tmp-(?s:.*-)?[0-9a-f]{8}")
-_ASIDE: Final = ".old-"
 
 
 def candidate_folder(run_id: str) -> str:
@@ -83,17 +82,6 @@ def temporary_name(name: str) -> str:
 def is_temporary(name: str) -> bool:
     """Whether a name is one of those."""
     return _TEMPORARY.fullmatch(name) is not None
-
-
-def aside_name(name: str) -> str:
-    """Where a folder of ours waits while another takes its place."""
-    return f"{_ASIDE}{name}"
-
-
-def stands_aside(name: str) -> str | None:
-    """The name of the folder that has stepped aside under this one; None if none has."""
-    former = name.removeprefix(_ASIDE)
-    return former if former != name and (is_backup(former) or is_candidate(former)) else None
 
 
 def _stamped(name: str) -> datetime | None:

@@ -148,9 +148,6 @@ class ObjectStore:
         with self._explained(name):
             self.fs.rm(self._path(name), recursive=True)
 
-    def require_space(self, size: int) -> None:
-        """See `Store`; an object store has no end that could be asked for."""
-
     @contextmanager
     def locked(self) -> Iterator[None]:
         """See `Store`; the lock is an object that only one can create, and that ends in time."""

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from ml.registry.names import LOCK, aside_name, is_temporary, stands_aside, temporary_name
+from ml.registry.names import LOCK, is_temporary, temporary_name
 
 LOCK_SECONDS: Final = 60.0
 """How long a process waits for another that is changing the models; a change takes seconds."""
@@ -76,9 +76,6 @@ class Store(Protocol):
     def remove_folder(self, name: str) -> None:
         """Removes a folder and what is in it."""
 
-    def require_space(self, size: int) -> None:
-        """Refuses if there is less room than `size` bytes."""
-
     def locked(self) -> AbstractContextManager[None]:
         """Keeps other writers out while the block runs; removes what a killed one has left."""
 
@@ -131,14 +128,11 @@ class Folder:
             for file_name, content in files.items():
                 _write_through(temporary / file_name, content)
             _flush_folder(temporary)
-            # A folder cannot be renamed onto a full one, so the former one steps aside first.
-            aside = path.with_name(aside_name(path.name))
+            # A folder cannot be renamed onto a full one.
             if path.exists():
-                path.rename(aside)
+                self.remove_folder(name)
             temporary.rename(path)
             _flush_folder(path.parent)
-            if aside.exists():
-                _remove(aside)
 
     def folders(self, name: str) -> tuple[str, ...]:
         """See `Store`."""
@@ -162,14 +156,6 @@ class Folder:
         # Gone from its place before its files are.
         with _explained(path), _temporary_sibling(path) as former:
             path.rename(former)
-
-    def require_space(self, size: int) -> None:
-        """See `Store`."""
-        with _explained(self.root):
-            free = shutil.disk_usage(self.root).free
-            if free < size:
-                told = f"{free:,} bytes are free and {size:,} are needed"
-                raise OSError(errno.ENOSPC, told, str(self.root))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -208,17 +194,10 @@ class Folder:
         return folder
 
     def _sweep(self) -> None:
-        """Removes what a killed writer has left; a folder that stepped aside comes back."""
+        """Removes what a killed writer has left."""
         parents = [self.root / "backups", self.root / "candidates"]
-        for aside in [entry for parent in parents for entry in _entries(parent)]:
-            former = stands_aside(aside.name)
-            if former:
-                place = aside.with_name(former)
-                shutil.rmtree(aside) if place.exists() else aside.rename(place)
-        runs = [entry for entry in _entries(parents[1]) if entry.is_dir()]
-        for left in [
-            entry for parent in (self.root, *parents, *runs) for entry in _entries(parent)
-        ]:
+        folders = [self.root, *parents, *_entries(parents[1])]
+        for left in [entry for folder in folders for entry in _entries(folder)]:
             if is_temporary(left.name):
                 _remove(left)
 

@@ -66,7 +66,7 @@ def _draw(axes: "Axes", metrics: Mapping[str, Any]) -> None:
     axes.set_xticks(range(len(names)), names, size=12)
     axes.set_yticks(range(len(names)), names, size=12)
     axes.xaxis.tick_top()
-    axes.set_xlabel("named", size=13, weight="bold", labelpad=8)
+    axes.set_xlabel("predicted", size=13, weight="bold", labelpad=8)
     axes.xaxis.set_label_position("top")
     axes.set_ylabel("true", size=13, weight="bold")
     axes.tick_params(length=0)

@@ -87,7 +87,7 @@ def _regimes(metrics: Mapping[str, Any]) -> Iterator[str]:
 
 def _confusion(metrics: Mapping[str, Any]) -> Iterator[str]:
     width = max(map(len, REGIMES)) + 1
-    yield "Confusion on the holdout (rows: true regime, columns: named regime)"
+    yield "Confusion on the holdout (rows: true regime, columns: predicted regime)"
     yield " " * 16 + "".join(f"{name:>{width}}" for name in REGIMES)
     for name, counts in zip(REGIMES, metrics["confusion_matrix"], strict=True):
         yield f"{name:<16}" + "".join(f"{count:>{width}}" for count in counts)

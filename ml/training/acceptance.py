@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
-from sklearn.pipeline import Pipeline
 
 from ml.contract import FEATURES, REGIMES
 from ml.errors import ModelBroken

@@ -24,6 +24,7 @@ from ml.inputs import INPUTS, KEPT, LEAST, MOST, OVER, UNDER
 
 _IR_VERSION = 8  # onnxruntime up to 1.17 reads nothing newer
 _ML = "ai.onnx.ml"
+_TREES = "TreeEnsembleClassifier"
 _OPSETS = {"": 17, _ML: 1}
 
 
@@ -125,26 +126,27 @@ def _convert_trees(forest: RandomForestClassifier) -> onnx.NodeProto:
             forest,
             initial_types=[("inputs", FloatTensorType([None, len(INPUTS)]))],
             target_opset=_OPSETS,
-            options={"zipmap": False},
         )
-    (node,) = converted.graph.node
+    # Without options: to look for their names, skl2onnx would compute all that a forest can tell.
+    (node,) = (node for node in converted.graph.node if node.op_type == _TREES)
     given = {part.name: helper.get_attribute_value(part) for part in node.attribute}
     del given["nodes_hitrates"]
     trees = [estimator.tree_ for estimator in forest.estimators_]
-    given["nodes_missing_value_tracks_true"] = [
-        int(trees[tree].missing_go_to_left[place])
-        for tree, place in zip(given["nodes_treeids"], given["nodes_nodeids"], strict=True)
-    ]
+    first_nodes = np.cumsum([0, *(tree.node_count for tree in trees)])
+    nodes = first_nodes[given["nodes_treeids"]] + given["nodes_nodeids"]
+    to_left = np.concatenate([tree.missing_go_to_left for tree in trees])[nodes]
+    given["nodes_missing_value_tracks_true"] = to_left.astype(int).tolist()
     leaves = {name: np.asarray(given[name]) for name in given if name.startswith("class_")}
     if len(forest.classes_) == 2:
         # Only the second class's share is written, which onnxruntime 1.26.0 reads wrongly.
-        second = leaves["class_weights"]
+        ends = first_nodes[leaves["class_treeids"]] + leaves["class_nodeids"]
+        first = np.concatenate([tree.value[:, 0, 0] for tree in trees])[ends] / len(trees)
+        shares = np.concatenate([first, leaves["class_weights"]])
         leaves = {name: np.tile(values, 2) for name, values in leaves.items()}
-        leaves["class_ids"] = np.repeat([0, 1], len(second))
-        leaves["class_weights"] = np.concatenate([1 / len(trees) - second, second])
+        leaves |= {"class_ids": np.repeat([0, 1], len(first)), "class_weights": shares}
     leaves["class_ids"] = forest.classes_[leaves["class_ids"]]
     kept = np.flatnonzero(leaves["class_weights"])
     given |= {name: values[kept].tolist() for name, values in leaves.items()}
     given["classlabels_int64s"] = range(len(REGIMES))
     outputs = [LABEL_OUTPUT, "scores"]
-    return helper.make_node("TreeEnsembleClassifier", ["inputs"], outputs, domain=_ML, **given)
+    return helper.make_node(_TREES, ["inputs"], outputs, domain=_ML, **given)

@@ -19,18 +19,26 @@ from pipeline.tasks.deploy_model import event_details
 log = logging.getLogger(__name__)
 
 
-def list_backups(settings: Settings) -> dict[str, Any]:
-    """Lists what there is, in the log as a table.
+def list_backups(settings: Settings, to: str | None) -> dict[str, Any]:
+    """Lists what there is, in the log as a table, and settles which backup comes back.
+
+    It is settled before anything changes: "the newest" means another backup after a rollback, so a
+    repeated `roll_back` would undo itself.
+
+    Args:
+        settings: where the models are.
+        to: name of a folder in `backups/`; None for the newest that is sound.
 
     Returns:
-        Production, None if there is none, and the backups, newest first.
+        Production, None if there is none, and the name of the backup, None if none is sound.
     """
     status = read_status(settings.models)
     with decoration("The table in the log"):
         log.info("%s", status_text(status, datetime.now(UTC)))
+    sound = (kept.name.rpartition("/")[2] for kept in status.backups if not kept.problem)
     return {
-        "production": _row(status.production) if status.production else None,
-        "backups": [_row(backup) for backup in status.backups],
+        "production": _told(status.production) if status.production else None,
+        "backup": to or next(sound, None),
     }
 
 
@@ -67,17 +75,11 @@ def notify_rollback(
         completed=datetime.now(UTC),
         changed=rolled["changed"],
         replaced_run_id=replaced.get("run_id"),
-        replaced_accuracy=replaced.get("accuracy"),
+        replaced_accuracy=replaced.get("test_accuracy"),
         kept=rolled["backup"],
     )
     tell(rolled_back(facts, links))
 
 
-def _row(model: KeptModel) -> dict[str, Any]:
-    told = ("run_id", "deployed_at")
-    return {
-        "backup": model.name.rpartition("/")[2],
-        "sha256": model.sha256,
-        "accuracy": model.metrics.get("test_accuracy"),
-        "problem": model.problem,
-    } | {name: model.metrics.get(name) for name in told}
+def _told(model: KeptModel) -> dict[str, Any]:
+    return {name: model.metrics.get(name) for name in ("run_id", "test_accuracy")}

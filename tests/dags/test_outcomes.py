@@ -375,7 +375,7 @@ def test_snapshot_of_production_outlives_the_newest_ten(home, market) -> None:
 def test_labels_of_the_newest_stretch_deploy_nothing_and_the_message_says_what_to_label(
     home, market, chat
 ) -> None:
-    """As people label: some hundred rows of four days. They name each other rightly."""
+    """As people label: some hundred rows of four days. They predict each other correctly."""
     newest = market["timestamp"].max() - pd.Timedelta(hours=106)
     home.load(
         market.assign(regime_label=market["regime_label"].where(market["timestamp"] > newest, ""))

@@ -23,6 +23,8 @@ from ml.training.acceptance import (
 )
 from ml.training.forest import fit_forest
 
+pytestmark = pytest.mark.slow
+
 
 def attribute(parsed, name):
     (ensemble,) = [node for node in parsed.graph.node if node.op_type.startswith("Tree")]

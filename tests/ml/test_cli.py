@@ -18,6 +18,8 @@ from sample_market.loading import insert
 from sample_market.market import simulate
 from sample_market.spec import MarketSpec
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 22, 2, 15, tzinfo=UTC)
 END = datetime(2026, 11, 22, tzinfo=UTC)
 FIRST = "scheduled__2026-11-22T02:00:00+00:00"

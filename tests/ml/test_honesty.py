@@ -18,6 +18,8 @@ from ml.training.export import export_forest
 from ml.training.forest import TrainingOptions, fit_forest
 from tests.ml.conftest import EMBARGO
 
+pytestmark = pytest.mark.slow
+
 HOUR = np.timedelta64(3600, "s")
 START = np.datetime64("2026-01-01T00:00:00", "s")
 

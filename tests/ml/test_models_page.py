@@ -17,6 +17,8 @@ from ml.report.balance_chart import balance_chart, balances
 from ml.report.models_page import MOST_RUNS, models_page
 from tests.dags.small_models import START, WEEK, deploy, small_candidates
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
 
 

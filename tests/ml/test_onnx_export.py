@@ -69,6 +69,7 @@ def test_file_exported_again_has_the_same_bytes(forest, samples, options):
     assert export_forest(again, {"b": "2", "a": "1"}) == one
 
 
+@pytest.mark.slow
 def test_file_exported_with_another_hash_seed_and_more_threads_has_the_same_bytes():
     assert digest(hash_seed=1, n_jobs=1) == digest(hash_seed=2, n_jobs=2)
 

@@ -24,7 +24,7 @@ BETTER = Evidence(1000, 800, 300, against(700))
 SAME_ROWS = "on the same 1000 rows (MIN_IMPROVEMENT 0.0%)"
 NOT_BETTER = f"accuracy 80.0% is not better than production's 80.0% {SAME_ROWS}"
 MAY_BE_CHANCE = (
-    "that it alone names 41 rows against 33 rightly may be chance "
+    "that it alone predicts 41 rows against 33 correctly may be chance "
     "(McNemar: p = 0.42, MAX_P_VALUE 0.05)"
 )
 IS_BETTER = f"accuracy 80.0% is better than production's 70.0% {SAME_ROWS}"

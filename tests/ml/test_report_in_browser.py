@@ -8,6 +8,8 @@ import pytest
 from ml.report.pages import html_report
 from tests.ml.report_example import example_metrics
 
+pytestmark = pytest.mark.slow
+
 SHOTS = os.environ.get("REPORT_SCREENSHOTS")
 """Folder to keep the screenshots in, for people to look at."""
 

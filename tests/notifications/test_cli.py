@@ -11,7 +11,7 @@ from tests.dags.home import migrate_airflow
 from tests.notifications.chat_services import Answer
 
 # What the command takes from Airflow raises deprecations of Airflow's own.
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 TOKEN = "123456789:AAE-abc_DEFghi"
 WEBHOOK = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"

@@ -16,6 +16,8 @@ from notifications.preview import preview_page
 from notifications.samples import sample_messages
 from notifications.sender import send
 
+pytestmark = pytest.mark.slow
+
 SHOTS = os.environ.get("PREVIEW_SCREENSHOTS")
 """Folder to keep the screenshots in, for people to look at."""
 

@@ -165,6 +165,7 @@ def test_password_of_any_characters_reaches_the_driver(password: str, port: int)
         ({"conn_type": "mysql"}, "type 'mysql'"),
         ({"host": ""}, "host is empty"),
         ({"extra": {"driver": "odbc"}}, "driver 'odbc'"),
+        ({"extra": {"driver": []}}, "driver \\[\\]"),
         ({"conn_type": "chdb"}, "path"),
         ({"conn_type": "chdb", "extra": {"path": "relative"}}, "'relative'"),
         ({"conn_type": "chdb", "extra": {"path": "/x", "secure": True}}, "extra secure is no"),
@@ -214,7 +215,7 @@ EXTRAS = st.dictionaries(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 @given(
     conn_type=st.sampled_from(["http", "clickhouse", "generic", "chdb"]) | st.text(max_size=5),
     host=st.none() | st.text(max_size=20) | st.from_regex(r"(https?://)?ch(:[0-9]{1,5})?(/x)?"),

@@ -21,6 +21,8 @@ from sample_market import MarketSpec, simulate
 from sample_market.loading import insert
 from tests.dags.small_models import small_candidates
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def small_model() -> bytes:

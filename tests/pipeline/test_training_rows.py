@@ -18,6 +18,8 @@ from ml.data.split import split_at, split_by_time
 from ml.errors import TooFewSamples
 from sample_market.loading import insert
 
+pytestmark = pytest.mark.slow
+
 CUT = 0.2, timedelta(hours=24)
 
 

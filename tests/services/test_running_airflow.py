@@ -152,19 +152,13 @@ def test_model_that_is_not_better_is_not_asked_about_and_makes_no_event(place: P
     assert len(place.airflow.get("assets/events")["asset_events"]) == 1
 
 
-def test_rollback_asks_with_the_list_and_the_consumer_hears_of_it(place: Place) -> None:
+def test_rollback_to_a_named_backup_is_told_and_the_consumer_hears_of_it(place: Place) -> None:
     first, second, third = small_candidates(3)
     for week, candidate in enumerate((first, second, third)):
         deploy(place.home.models, candidate, START + week * WEEK)
     before, restarts = len(place.chat), len(_restarts(place.airflow))
-    run_id = place.airflow.trigger(ROLLBACK, ask=True)
-    question = place.airflow.question(ROLLBACK, run_id, "choose_backup")
-    *backups, keep = question["options"]
-    assert (len(backups), question["defaults"]) == (3, [keep])
-    assert all(f"| {backup} |" in question["body"] for backup in backups)
-    (oldest,) = (backup for backup in backups if backup.endswith(first.sha256[:8]))
-
-    place.airflow.answer(ROLLBACK, run_id, "choose_backup", oldest)
+    (oldest,) = place.home.models.glob(f"backups/*{first.sha256[:8]}")
+    run_id = place.airflow.trigger(ROLLBACK, to=oldest.name)
     state, _ = place.airflow.finished(ROLLBACK, run_id)
     assert state == "success"
     assert place.home.metrics()["model_sha256"] == first.sha256
@@ -174,20 +168,6 @@ def test_rollback_asks_with_the_list_and_the_consumer_hears_of_it(place: Place) 
     newest = place.airflow.get("assets/events?order_by=-timestamp")["asset_events"][0]
     assert newest["extra"]["sha256"] == first.sha256
     wait_until(lambda: len(_restarts(place.airflow)) > restarts, "the consumer's run", 60)
-
-
-def test_rollback_that_is_asked_and_declined_changes_nothing(place: Place) -> None:
-    before, files = len(place.chat), place.home.files()
-    run_id = place.airflow.trigger(ROLLBACK, ask=True)
-    question = place.airflow.question(ROLLBACK, run_id, "choose_backup")
-    place.airflow.answer(ROLLBACK, run_id, "choose_backup", question["options"][-1])
-    state, tasks = place.airflow.finished(ROLLBACK, run_id)
-    assert (state, tasks["roll_back"], tasks["notify_rollback"]) == (
-        "success",
-        "skipped",
-        "skipped",
-    )
-    assert (place.home.files(), place.told(before)) == (files, [])
 
 
 def test_what_a_person_put_back_stays_until_a_person_approves(place: Place) -> None:
