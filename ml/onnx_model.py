@@ -55,7 +55,10 @@ def load_model(model: bytes, name: str = "model file") -> InferenceSession:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        # A damaged file may open, and fail where its metadata are read.
+        read_metadata(session)
+        return session
     except _ORT_ERRORS as error:
         problem = f"onnxruntime cannot open its {len(model)} bytes: {_first_line(error)}"
         raise ModelBroken(name, (problem,), _EXPORT_AGAIN) from error
@@ -80,7 +83,7 @@ def check_contract(session: InferenceSession, name: str = "model file") -> None:
     for value_name, (kind, width) in _EXPECTED.items():
         if value_name in given:
             problems += _signature_problems(given[value_name], kind, width)
-    metadata = read_metadata(session, name)
+    metadata = read_metadata(session)
     for key, names in (("features", FEATURES), ("labels", REGIMES)):
         if key in metadata and metadata[key] != json.dumps(names):
             problems.append(f"its metadata say the {key} are {metadata[key]}")
@@ -127,17 +130,9 @@ def score(
     return labels, probabilities
 
 
-def read_metadata(session: InferenceSession, name: str = "model file") -> dict[str, str]:
-    """The file's `metadata_props`.
-
-    Raises:
-        ModelBroken: if they are no text; the application's runtime may refuse the file for it.
-    """
-    try:
-        return dict(session.get_modelmeta().custom_metadata_map)
-    except _ORT_ERRORS as error:
-        problem = f"its metadata cannot be read: {_first_line(error)}"
-        raise ModelBroken(name, (problem,), _EXPORT_AGAIN) from error
+def read_metadata(session: InferenceSession) -> dict[str, str]:
+    """The file's `metadata_props`."""
+    return dict(session.get_modelmeta().custom_metadata_map)
 
 
 def profile_in(model: bytes) -> Any:

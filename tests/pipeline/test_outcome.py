@@ -106,9 +106,11 @@ def test_metrics_that_cannot_be_drawn_cost_the_picture_only(
     assert told[0].pictures == ()
 
 
-def test_first_model_has_nothing_to_be_compared_with(
+def test_first_model_has_nothing_to_be_compared_with_and_the_message_says_where_it_lies(
     settings: Settings, told: list[Message]
 ) -> None:
     alone = decide(Evidence(812, 637, 250), PromotionThresholds()).to_dict()
     outcome.notify_success(settings, RUN, REPORT, TRAINED, alone, {})
     assert not [line for line in told[0].details if line.startswith(("Compared", "Difference"))]
+    place = f"{settings.models_dir}/regime_detector.onnx"
+    assert f"put at {place}: see that the application reads it" in told[0].text
