@@ -326,6 +326,8 @@ def test_candidate_changed_after_the_verdict_is_not_deployed(home, market, chat)
 
 def test_silent_chat_does_not_fail_the_run(home, market) -> None:
     home.load(market)
+    # Its pauses are tried in tests/notifications.
+    home.monkeypatch.setattr("notifications.patience.Time.wait", lambda *_: False)
     run = home.run(APPRISE_URLS="json://127.0.0.1:1/")
     assert run.state == "success"
     assert "NOT delivered to APPRISE_URLS line 1" in run.log
