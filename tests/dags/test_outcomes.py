@@ -185,7 +185,7 @@ def test_better_candidate_whose_lead_may_be_chance_is_kept_out_where_asked(
     run = home.run({"max_p_value": 0}, MIN_ACCURACY="0.3")
     assert run.tasks["skip_deployment"] == "success"
     # Nothing else speaks against it.
-    assert "Model not deployed: that it alone names " in chat[1]
+    assert "Model not deployed: that it alone predicts " in chat[1]
     assert "may be chance (McNemar: p = " in chat[1]
     assert "MAX_P_VALUE 0)." in chat[1]
 
