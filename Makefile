@@ -87,10 +87,12 @@ $(BENCH)/.bench: requirements-bench.txt
 	$(call install,requirements-bench.txt)
 	@touch $@
 
+# An older pip takes no hashes of what is asked for with an extra.
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "Python 3.11 to 3.13 is needed; $(PYTHON) is $$($(PYTHON) -V). Try make PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(if $(UV),,@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=24')
 	$(if $(UV),$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode,$(BIN)/python -m pip install --quiet --disable-pip-version-check) --require-hashes -r $(1)
 endef
 

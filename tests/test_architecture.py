@@ -85,6 +85,13 @@ def test_lock_excludes_the_onnxruntime_that_computes_forests_wrongly() -> None:
     assert "!=1.26.*" in Path("requirements.in").read_text(encoding="utf-8")
 
 
+def test_every_requirement_of_the_locks_has_a_hash() -> None:
+    for lock in Path().glob("requirements*.txt"):
+        pinned = re.findall(r"^[\w.-]+==.*(?:\n +--hash=sha256:\w{64}.*)*", lock.read_text(), re.M)
+        assert len(pinned) > 100, lock
+        assert not [entry for entry in pinned if "--hash=" not in entry], lock
+
+
 def test_locks_name_no_machine_and_no_registry() -> None:
     for lock in ("requirements.txt", "requirements-dev.txt", "requirements-bench.txt"):
         text = Path(lock).read_text(encoding="utf-8")
