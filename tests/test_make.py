@@ -22,13 +22,15 @@ def _make(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
 
 def test_ui_listens_on_this_machine_alone(tmp_path: Path) -> None:
     told = "$AIRFLOW__API__HOST $AIRFLOW__API__PORT $AIRFLOW__API__BASE_URL"
-    airflow = tmp_path / "airflow"
+    airflow = tmp_path / "bin" / "airflow"
+    airflow.parent.mkdir()
+    (tmp_path / ".run").touch()
     airflow.write_text(f'#!/bin/sh\necho "$1 {told}"\n', encoding="utf-8")
     airflow.chmod(0o755)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    done = _make("ui", f"BIN={tmp_path}", f"AIRFLOW__API__PORT={port}", home=tmp_path)
+    done = _make("ui", f"VENV={tmp_path}", f"AIRFLOW__API__PORT={port}", home=tmp_path)
     assert f"standalone 127.0.0.1 {port} http://localhost:{port}" in done.stdout, done.stderr
 
 
