@@ -246,5 +246,5 @@ def _is_abandoned(name: str, comment: str) -> bool:
 def _frozen_at(comment: str) -> str:
     try:
         return str(json.loads(comment)["frozen_at"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""

@@ -150,7 +150,7 @@ class IndexRenderer:
             run = read_record(json.loads(path.read_bytes()))
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             run = None
         link = quote(self._page(path).relative_to(self._folder).as_posix()) if paged else None
         return {"run": run, "name": path.parent.parent.name, "link": link}

@@ -1,9 +1,9 @@
 """The names of what is ours in MODELS_DIR; whatever else lies there is a person's, and left alone.
 
 regime_detector.onnx, regime_detector_metrics.json     production
-backups/2026-11-22T021500Z_0a1b2c3d/                    a former pair: when, and its digest
-candidates/scheduled__2026-11-22T02_00_00-ba2d8a54/     a run's model, by the run's id
-.tmp-*-0a1b2c3d, .old-*                                 what a write has under way
+backups/2026-11-22T021500Z_0a1b2c3d/                   a former pair: when, and its digest
+candidates/scheduled__2026-11-22T02_00_00-ba2d8a54/    a run's model, by the run's id
+.tmp-*-0a1b2c3d                                        what a write has under way
 """
 
 import hashlib

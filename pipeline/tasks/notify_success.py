@@ -32,9 +32,9 @@ def notify_success(  # noqa: PLR0913, PLR0917 - all of them are facts about the 
     """Tells what became of the run: deployed, or not and why; and the data gate's warnings."""
     metrics = _metrics(settings, run_id)
     facts = _facts(report, trained, decision, metrics)
-    if decision["deploy"] and not facts.comparison:
+    if decision["deploy"] and not (facts.comparison or decision["production_problem"]):
         place = settings.models.where(PRODUCTION)
-        first = f"the first model that could be put at {place}: see that the application reads it"
+        first = f"the first model put at {place}: see that the application reads it"
         facts = replace(facts, notes=(*facts.notes, first))
     word = deployed if decision["deploy"] else not_deployed
     tell(word(facts, links, _pictures(metrics, decision)))

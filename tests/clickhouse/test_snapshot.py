@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, text
 
+from clickhouse import snapshot as snapshot_module
 from clickhouse.errors import ClickHouseRefused, SnapshotChanged
 from clickhouse.reading import read_samples
 from clickhouse.snapshot import extent_of, find_snapshot, freeze, prune, table_name, verify
@@ -174,3 +175,8 @@ def test_extent_is_that_of_all_rows_labelled_or_not(labelled: Engine) -> None:
     assert extent_of(labelled) == expected
     _run(labelled, "TRUNCATE TABLE regime_features")
     assert extent_of(labelled) == ()
+
+
+@pytest.mark.parametrize("comment", ["", "mine", "[", "[1]", "7", '{"a": 1}', "[" * 99_999])
+def test_comment_of_a_table_that_is_none_of_ours_says_no_time(comment: str) -> None:
+    assert snapshot_module._frozen_at(comment) == ""

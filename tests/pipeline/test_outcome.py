@@ -114,3 +114,12 @@ def test_first_model_has_nothing_to_be_compared_with_and_the_message_says_where_
     assert not [line for line in told[0].details if line.startswith(("Compared", "Difference"))]
     place = f"{settings.models_dir}/regime_detector.onnx"
     assert f"put at {place}: see that the application reads it" in told[0].text
+
+
+def test_model_in_the_place_of_one_that_cannot_be_scored_is_not_called_the_first(
+    settings: Settings, told: list[Message]
+) -> None:
+    beside = Evidence(812, 637, 250, production_problem="The production file is broken.")
+    decision = decide(beside, PromotionThresholds()).to_dict()
+    outcome.notify_success(settings, RUN, REPORT, TRAINED, decision, {})
+    assert "the first model" not in told[0].text
