@@ -34,8 +34,9 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+# FULL=1 also runs what takes minutes, as CI does, and a person before a release.
 test: $(VENV)/.dev
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # What needs no service, no browser and no Airflow home, for before each commit.
 quick: lint types

@@ -27,8 +27,7 @@ from ml.contract import FEATURES, REGIMES
 from ml.data.samples import Coverage, Samples
 from ml.data.split import require_two_regimes, split_by_time
 from ml.errors import ModelError
-from ml.evaluation.evidence import Evidence
-from ml.evaluation.promotion import Decision, PromotionThresholds, decide
+from ml.evaluation.promotion import Decision, Evidence, PromotionThresholds, decide
 from ml.evaluation.scores import count_correct, most_frequent
 from ml.evaluation.statistics import prediction_interval
 from ml.training.forest import TrainingOptions, cross_validate_in_time, fit_forest

@@ -23,8 +23,7 @@ from scipy.stats import norm
 from tabulate import tabulate
 
 from benchmarks.results import put_section
-from ml.evaluation.evidence import Evidence, Pairs
-from ml.evaluation.promotion import PromotionThresholds, decide
+from ml.evaluation.promotion import Comparison, Evidence, PromotionThresholds, decide
 from sample_market.labels import pick_labelled
 from sample_market.regimes import draw_path
 
@@ -124,9 +123,9 @@ def simulate_weeks(rows: int, market: Market, weeks: int, seed: int) -> Outcome:
         for difference, evidence in _evidence(draw_week(rows, market, rng)):
             for name, thresholds in RULES.items():
                 live[name, difference] += decide(evidence, thresholds).deploy
-            if difference == 0 and evidence.pairs:
-                equals.append(evidence.pairs)
-    alone = np.array([(p.only_candidate_right, p.only_production_right) for p in equals])
+            if difference == 0 and evidence.comparison:
+                equals.append(evidence.comparison)
+    alone = np.array([(p.only_candidate_correct, p.only_production_correct) for p in equals])
     return Outcome(
         {cell: count / weeks for cell, count in live.items()},
         disagree=float(alone.sum(axis=1).mean()) / rows,
@@ -150,7 +149,7 @@ def _evidence(week: Week) -> Iterator[tuple[float, Evidence]]:
         candidate = week.candidate < norm.ppf(PRODUCTION + difference)
         both = int((candidate & production).sum())
         right = int(candidate.sum())
-        pairs = Pairs(len(production), both, right - both, int(production.sum()) - both)
+        pairs = Comparison(len(production), both, right - both, int(production.sum()) - both)
         yield difference, Evidence(len(production), right, len(production) // 3, pairs)
 
 

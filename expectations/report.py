@@ -73,6 +73,8 @@ class GateReport:
             "failed_rules": [asdict(rule) for rule in self.failed_rules],
             "warnings": [asdict(rule) for rule in self.warnings],
             "classes": [asdict(count) for count in self.classes],
+            "missing": self.missing,
+            "remedies": list(self.remedies),
             "thresholds": asdict(self.thresholds),
             "table": self.table,
             "page": self.page,

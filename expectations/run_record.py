@@ -47,11 +47,8 @@ class RuleRecord:
 
     @property
     def columns(self) -> list[str]:
-        """The columns of `rows`, each once; symbol and timestamp first."""
-        # Great Expectations stores the keys of a row sorted.
-        names = dict.fromkeys(name for row in self.rows for name in row)
-        first = [name for name in ("symbol", "timestamp") if name in names]
-        return [*first, *(name for name in names if name not in first)]
+        """The columns of `rows`, each once."""
+        return list(dict.fromkeys(name for row in self.rows for name in row))
 
 
 @dataclass(frozen=True)
@@ -170,10 +167,16 @@ def _rule(result: Mapping[str, Any]) -> RuleRecord:
         why=str(words.get("why", "")),
         observed=str((result.get("result") or {}).get("observed_value", "")),
         outcome=_outcome(result, problem),
-        rows=_details(result).get("rows", ()),
+        rows=[_ordered(row) for row in _details(result).get("rows", ())],
         problem=problem,
         remedy=str(words.get("remedy", "")),
     )
+
+
+def _ordered(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Symbol and timestamp first; Great Expectations stores the keys of a row sorted."""
+    first = {name: row[name] for name in ("symbol", "timestamp") if name in row}
+    return {**first, **row}
 
 
 def _outcome(result: Mapping[str, Any], problem: str) -> Outcome:

@@ -1,67 +1,112 @@
 """Command line: train, compare and look at models without Airflow, by the code of the tasks."""
 
-import argparse
 import logging
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Literal, NoReturn
 
 import sqlalchemy as sa
+import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from clickhouse.engine import error_line, opened
 from clickhouse.errors import ClickHouseRefused, SnapshotChanged
 from clickhouse.snapshot import Snapshot, find_snapshot
-from ml.arguments import parser, recipe_of, require_consistent, split_of, thresholds_of
 from ml.data.reading import read_training_rows
 from ml.data.samples import Samples
+from ml.evaluation.promotion import PromotionThresholds
 from ml.evaluation.validation import judge_candidate
 from ml.evaluation.versus import compare_models, find_model, versus_text
 from ml.progress import shown_progress
 from ml.registry.deployment import roll_back
-from ml.registry.hold import release
+from ml.registry.hold import release as lift_hold
 from ml.registry.models import open_store, read_candidate, write_candidate
 from ml.registry.status import read_status, status_text
 from ml.report.text import text_report
 from ml.training.candidate import BuiltCandidate, build_candidate
+from ml.training.forest import TrainingOptions
 from ml.training.metrics import Provenance, source_commit
-from ml.training.repeating import Recipe, agreements
+from ml.training.repeating import Recipe, agreements, recipe_of_run
 
-_YES: Final = 0
 _NO: Final = 1
 _BAD_INPUT: Final = 2
 _NO_INFRASTRUCTURE: Final = 3
+# \b keeps the lines of a paragraph apart.
+_EPILOG: Final = """\
+\b
+examples:
+  python -m ml status
+  python -m ml train --connection --snapshot default.regime_snapshot_x --judge
+  python -m ml train --url clickhouse+native://host:9000/market
+      --repeat scheduled__2026-11-22T02:00:00+00:00
+  python -m ml rollback --to 2026-11-22T021500Z_8ac1d7f3
+  python -m ml release
+  python -m ml compare new.onnx production --connection --snapshot default.regime_snapshot_x
+
+\b
+exit codes:
+  0  done; with --judge, the candidate may be deployed; of compare, A may replace B
+  1  judged no: not deployable, other bytes than expected, or a digest that does not agree
+  2  wrong usage or input: an option, a table, a run, a model file, too few samples
+  3  infrastructure: ClickHouse cannot be reached, or a folder cannot be used
+"""
+ModelsDir = Annotated[str, typer.Option(help="Folder or URL of the models.")]
+Url = Annotated[
+    str | None, typer.Option(help="SQLAlchemy URL, such as clickhouse+native://host:9000/db")
+]
+Connection = Annotated[
+    bool,
+    typer.Option(
+        "--connection",
+        help="The Airflow Connection clickhouse_default, from AIRFLOW_CONN_CLICKHOUSE_DEFAULT.",
+    ),
+]
+Share = Annotated[float, typer.Option(help="Newest share of the samples, to judge on.")]
+Hours = Annotated[float, typer.Option(help="Gap between training and holdout.")]
+MinAccuracy = Annotated[float, typer.Option(help="Lowest accuracy that may be deployed.")]
+MinImprovement = Annotated[float, typer.Option(help="Production must be beaten by more.")]
+MaxPValue = Annotated[float | None, typer.Option(help="Largest chance of such a lead; off.")]
+MinDays = Annotated[int, typer.Option(help="Days the holdout must have, or a person decides.")]
+MinRuns = Annotated[int, typer.Option(help="Runs of one regime it must have, likewise.")]
+OnDoubt = Annotated[Literal["ask", "keep"], typer.Option(help="Where a person should decide.")]
+_RULE: Final = PromotionThresholds()
+_GROWN: Final = TrainingOptions()
 
 log = logging.getLogger("ml.__main__")
+app = typer.Typer(
+    help="Trains, compares and lists models without Airflow, by the code of the tasks. Only "
+    "rollback touches the production model; no run replaces it then until release.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code, as `--help` lists them."""
-    described = parser()
-    given = described.parse_args(arguments)
-    require_consistent(described, given)
     # It logs the traceback of an error that is reported here in one line.
     logging.getLogger("clickhouse_driver").addHandler(logging.NullHandler())
-    commands = {
-        "train": _train,
-        "compare": _compare,
-        "status": _status,
-        "rollback": _rollback,
-        "release": _release,
-    }
     try:
-        return commands[given.command](given)
+        app(arguments, prog_name="python -m ml")
+        return 0
+    except SystemExit as ended:
+        return int(ended.code or 0)
     except (ClickHouseRefused, SnapshotChanged, sa.exc.ArgumentError, ValueError) as error:
         return _refuse(str(error), _BAD_INPUT)
     except (SQLAlchemyError, OSError) as error:
         return _refuse(error_line(error), _NO_INFRASTRUCTURE)
 
 
-def open_clickhouse(url: str | None) -> AbstractContextManager[sa.Engine]:
-    """Opens the ClickHouse that a URL names; None stands for the Airflow Connection."""
+def open_clickhouse(url: str | None, *, connection: bool) -> AbstractContextManager[sa.Engine]:
+    """Opens the ClickHouse that a URL names, or the Airflow Connection does."""
+    if connection is (url is not None):
+        _misuse("give either --url or --connection")
     if url is None:
         from pipeline.connection import clickhouse_engine  # noqa: PLC0415 - takes Airflow, 2 s
 
@@ -69,68 +114,167 @@ def open_clickhouse(url: str | None) -> AbstractContextManager[sa.Engine]:
     return opened(url)
 
 
-def _train(given: argparse.Namespace) -> int:
-    recipe = recipe_of(given)
-    run_id = given.run_id or f"cli__{datetime.now(UTC).isoformat(timespec='seconds')}"
+@app.command(epilog=_EPILOG)
+def train(
+    context: typer.Context,
+    url: Url = None,
+    connection: Connection = False,
+    snapshot: Annotated[
+        str | None, typer.Option(metavar="DB.TABLE", help="Frozen table to train on.")
+    ] = None,
+    repeat: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN_ID",
+            help="Take snapshot and settings from that run's candidate, and compare the bytes.",
+        ),
+    ] = None,
+    run_id: Annotated[
+        str | None, typer.Option(help="Names the candidate; else cli__ and the time.")
+    ] = None,
+    expect: Annotated[
+        str | None,
+        typer.Option(metavar="SHA256", help="Digest that must come out, or the exit code is 1."),
+    ] = None,
+    trees: int = _GROWN.trees,
+    max_train_rows: Annotated[
+        int, typer.Option(help="Rows to train on if there are more.")
+    ] = _GROWN.max_train_rows,
+    seed: int = _GROWN.seed,
+    n_jobs: Annotated[int, typer.Option(help="Threads; -1: every core.")] = _GROWN.n_jobs,
+    holdout_fraction: Share = Recipe.holdout_fraction,
+    embargo_hours: Hours = 24,
+    judge: Annotated[
+        bool, typer.Option("--judge", help="Also decide whether it might replace production.")
+    ] = False,
+    min_accuracy: MinAccuracy = _RULE.min_accuracy,
+    min_improvement: MinImprovement = _RULE.min_improvement,
+    max_p_value: MaxPValue = _RULE.max_p_value,
+    min_holdout_days: MinDays = _RULE.min_holdout_days,
+    min_holdout_runs: MinRuns = _RULE.min_holdout_runs,
+    on_doubt: OnDoubt = "ask",
+    models_dir: ModelsDir = "models",
+) -> None:
+    """Train a candidate on a frozen table."""
+    if (snapshot is None) is (repeat is None):
+        _misuse("give either --snapshot or --repeat")
+    if repeat:
+        _require_own_settings(context)
+        recipe = recipe_of_run(models_dir, repeat)
+        # Threads are this machine's matter, and do not change the forest.
+        options = replace(recipe.options, n_jobs=n_jobs)
+        recipe = replace(recipe, options=options, sha256=expect or recipe.sha256)
+    else:
+        options = TrainingOptions(
+            trees=trees, max_train_rows=max_train_rows, seed=seed, n_jobs=n_jobs
+        )
+        embargo = timedelta(hours=embargo_hours)
+        recipe = Recipe(str(snapshot), options, holdout_fraction, embargo, sha256=expect)
+    thresholds = PromotionThresholds(
+        min_accuracy, min_improvement, max_p_value, min_holdout_days, min_holdout_runs, on_doubt
+    )
+    run_id = run_id or f"cli__{datetime.now(UTC).isoformat(timespec='seconds')}"
     with shown_progress(sys.stderr):
-        snapshot, samples = _read(given, recipe, to_train=True)
-        built = _build(recipe, run_id, snapshot, samples)
-        agreed = agreements(given.models_dir, built.metrics, recipe.sha256)
-        write_candidate(given.models_dir, run_id, built.files())
-        good = not given.judge or _judge(given, run_id, samples)
-    kept = read_candidate(given.models_dir, run_id)
+        with open_clickhouse(url, connection=connection) as engine:
+            frozen, samples = _read(engine, recipe, recipe.options.max_train_rows)
+        built = _build(recipe, run_id, frozen, samples)
+        agreed = agreements(models_dir, built.metrics, recipe.sha256)
+        write_candidate(models_dir, run_id, built.files())
+        good = not judge or judge_candidate(models_dir, run_id, samples, thresholds).deploy
+    kept = read_candidate(models_dir, run_id)
     print(text_report(kept.metrics))
-    print(f"Kept in {open_store(given.models_dir).where(kept.folder)}")
+    print(f"Kept in {open_store(models_dir).where(kept.folder)}")
     print(*agreed.lines, sep="\n")
-    return _YES if good and agreed.as_expected else _NO
+    raise typer.Exit(0 if good and agreed.as_expected else _NO)
 
 
-def _compare(given: argparse.Namespace) -> int:
-    models = [(name, find_model(given.models_dir, name)) for name in (given.a, given.b)]
+@app.command(epilog=_EPILOG)
+def compare(
+    a: Annotated[str, typer.Argument(help="The challenger: an ONNX file, a run id, or production")],
+    b: Annotated[str, typer.Argument(help="What it would replace: likewise.")],
+    snapshot: Annotated[str, typer.Option(metavar="DB.TABLE", help="Frozen table.")],
+    url: Url = None,
+    connection: Connection = False,
+    holdout_fraction: Share = Recipe.holdout_fraction,
+    embargo_hours: Hours = 24,
+    min_accuracy: MinAccuracy = _RULE.min_accuracy,
+    min_improvement: MinImprovement = _RULE.min_improvement,
+    max_p_value: MaxPValue = _RULE.max_p_value,
+    min_holdout_days: MinDays = _RULE.min_holdout_days,
+    min_holdout_runs: MinRuns = _RULE.min_holdout_runs,
+    on_doubt: OnDoubt = "ask",
+    models_dir: ModelsDir = "models",
+) -> None:
+    """Compare two models on the same holdout rows."""
+    models = [(name, find_model(models_dir, name)) for name in (a, b)]
+    thresholds = PromotionThresholds(
+        min_accuracy, min_improvement, max_p_value, min_holdout_days, min_holdout_runs, on_doubt
+    )
     with shown_progress(sys.stderr):
-        _, samples = _read(given, Recipe(given.snapshot), to_train=False)
+        with open_clickhouse(url, connection=connection) as engine:
+            _, samples = _read(engine, Recipe(snapshot), None)
         log.info("Scoring both models")
-        versus = compare_models(models, samples, *split_of(given), thresholds_of(given))
+        embargo = timedelta(hours=embargo_hours)
+        versus = compare_models(models, samples, holdout_fraction, embargo, thresholds)
     print(versus_text(versus))
-    return _YES if versus.decision.deploy else _NO
+    raise typer.Exit(0 if versus.decision.deploy else _NO)
 
 
-def _status(given: argparse.Namespace) -> int:
+@app.command(epilog=_EPILOG)
+def status(models_dir: ModelsDir = "models") -> None:
+    """List production, candidates and backups, and verify digests."""
     # An object store is no folder of this machine, and has no empty folders to find.
-    if "://" not in given.models_dir and not Path(given.models_dir).is_dir():
-        return _refuse(f"there is no folder {given.models_dir}: see --models-dir", _BAD_INPUT)
-    status = read_status(given.models_dir)
-    print(status_text(status, datetime.now(UTC)))
-    return _NO if status.problems else _YES
+    if "://" not in models_dir and not Path(models_dir).is_dir():
+        raise ValueError(f"there is no folder {models_dir}: see --models-dir")
+    found = read_status(models_dir)
+    print(status_text(found, datetime.now(UTC)))
+    raise typer.Exit(_NO if found.problems else 0)
 
 
-def _rollback(given: argparse.Namespace) -> int:
-    done = roll_back(given.models_dir, datetime.now(UTC), given.to, why=given.why)
+@app.command(epilog=_EPILOG)
+def rollback(
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="BACKUP", help="A folder of backups/, see status; else the newest."),
+    ] = None,
+    why: Annotated[str, typer.Option(help="Reason, shown wherever the hold is.")] = "",
+    models_dir: ModelsDir = "models",
+) -> None:
+    """Put a former model back into production."""
+    done = roll_back(models_dir, datetime.now(UTC), to, why=why)
     kept = f"; what it replaced is in {done.backup}" if done.backup else ""
     came = "is back in" if done.changed else "was already in"
     print(f"The model of run {done.run_id} {came} production: {done.path}{kept}")
     print(f"SHA-256 {done.sha256}")
     if done.changed:
         print("Held: no run replaces it until a person approves a model, or python -m ml release")
-    return _YES
 
 
-def _release(given: argparse.Namespace) -> int:
-    hold = release(given.models_dir, datetime.now(UTC))
+@app.command(epilog=_EPILOG)
+def release(models_dir: ModelsDir = "models") -> None:
+    """Lift the hold of a rollback, so that runs deploy again."""
+    hold = lift_hold(models_dir, datetime.now(UTC))
     print(f"Lifted: {hold}" if hold else "There is no hold; runs deploy by themselves")
-    return _YES
 
 
-def _read(given: argparse.Namespace, recipe: Recipe, *, to_train: bool) -> tuple[Snapshot, Samples]:
+def _require_own_settings(context: typer.Context) -> None:
+    """Refuses settings beside `--repeat`."""
+    given = ("holdout_fraction", "embargo_hours", "trees", "max_train_rows", "seed")
+    for name in given:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = name.replace("_", "-")
+            _misuse(f"--{option} cannot be given with --repeat, which takes the run's own")
+
+
+def _read(engine: sa.Engine, recipe: Recipe, most: int | None) -> tuple[Snapshot, Samples]:
     log.info("Reading %s", recipe.snapshot)
-    with open_clickhouse(given.url) as engine:
-        snapshot = find_snapshot(engine, recipe.snapshot)
-        if recipe.fingerprint not in (None, snapshot.fingerprint):
-            raise SnapshotChanged(snapshot.name, str(recipe.fingerprint), snapshot.fingerprint)
-        most = recipe.options.max_train_rows if to_train else snapshot.rows
-        samples = read_training_rows(
-            engine, snapshot, recipe.holdout_fraction, recipe.embargo, most
-        )
+    snapshot = find_snapshot(engine, recipe.snapshot)
+    if recipe.fingerprint not in (None, snapshot.fingerprint):
+        raise SnapshotChanged(snapshot.name, str(recipe.fingerprint), snapshot.fingerprint)
+    samples = read_training_rows(
+        engine, snapshot, recipe.holdout_fraction, recipe.embargo, most or snapshot.rows
+    )
     log.info("Read %d labelled rows", len(samples))
     return snapshot, samples
 
@@ -144,8 +288,8 @@ def _build(recipe: Recipe, run_id: str, snapshot: Snapshot, samples: Samples) ->
     )
 
 
-def _judge(given: argparse.Namespace, run_id: str, samples: Samples) -> bool:
-    return judge_candidate(given.models_dir, run_id, samples, thresholds_of(given)).deploy
+def _misuse(message: str) -> NoReturn:
+    raise typer.BadParameter(message)
 
 
 def _refuse(message: str, code: int) -> int:

@@ -1,9 +1,16 @@
 """What the ml room reports: a model that cannot be trained, or must not be used.
 
-Retrying cures none of these. A folder or a disk that cannot be used stays an `OSError`.
+Retrying cures none of these. A folder or a disk that cannot be used stays an `OSError`. What only
+adorns a run, such as a picture or a link, is no error at all: `decoration`.
 """
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ml.words import visible
+
+log = logging.getLogger(__name__)
 
 
 class ModelError(ValueError):
@@ -48,3 +55,19 @@ class ModelBroken(ModelError):
         self.args = (model, problems, remedy)
         self.model = model
         self.problems = problems
+
+
+@contextmanager
+def decoration(what: str) -> Iterator[None]:
+    """Leaves a block at its first error, tells of it in the log, and goes on.
+
+    Args:
+        what: is missing then, such as `The confusion matrix`.
+
+    >>> with decoration("The picture"):
+    ...     raise ValueError("no paint")
+    """
+    try:
+        yield
+    except Exception:
+        log.warning("%s is left out", what, exc_info=True)

@@ -4,14 +4,14 @@ Settings are the pipeline's own, from the environment (AIRFLOW_VAR_TELEGRAM_BOT_
 or from Airflow.
 """
 
-import argparse
 import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
 from tabulate import tabulate
 
 from notifications.channels import Channels
@@ -20,7 +20,6 @@ from notifications.preview import preview_page
 from notifications.samples import sample_messages
 from notifications.sender import Delivery, send
 
-_DELIVERED: Final = 0
 _UNDELIVERED: Final = 1
 _NOT_CONFIGURED: Final = 2
 _PAUSES: Final = (2.0,)
@@ -34,44 +33,49 @@ _EXIT_CODES: Final = (
     "exit codes: 0 everything was delivered, 1 something was not, 2 no channel is configured"
 )
 
+app = typer.Typer(
+    help="Tries the channels out, or shows the messages.",
+    epilog=_EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code, as `--help` lists them."""
-    given = _parser().parse_args(arguments)
+    try:
+        app(arguments, prog_name="python -m notifications")
+        return 0
+    except SystemExit as ended:
+        return int(ended.code or 0)
+
+
+@app.command()
+def preview(
+    page: Annotated[Path, typer.Option(help="Page to write.")] = Path("messages.html"),
+) -> None:
+    """Print the messages and write a page that shows them as the chats would."""
     messages = sample_messages(_pictures())
-    if given.command == "preview" or given.preview:
-        return _preview(messages, given.page)
-    return _test(messages, _read_channels(with_database=given.airflow))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m notifications", epilog=_EXIT_CODES)
-    commands = parser.add_subparsers(dest="command", required=True)
-    test = commands.add_parser(
-        "test", help="send a sample of each message to every channel", epilog=_EXIT_CODES
-    )
-    test.add_argument("--preview", action="store_true", help="do as `preview` does; send nothing")
-    test.add_argument(
-        "--airflow",
-        action="store_true",
-        help="read Variables and apprise_default in Airflow's database too",
-    )
-    preview = commands.add_parser(
-        "preview", help="print the messages and write a page that shows them as the chats would"
-    )
-    for command in (test, preview):
-        command.add_argument(
-            "--page", type=Path, default=Path("messages.html"), help="default: %(default)s"
-        )
-    return parser
-
-
-def _preview(messages: Mapping[str, Message], page: Path) -> int:
     for name, message in messages.items():
         print(f"{_RULER}\n{name}\n{_RULER}\n{message.text}\n")
     page.write_text(preview_page(messages), encoding="utf-8")
     print(f"As the chats show them: {page.resolve()}")
-    return _DELIVERED
+
+
+@app.command("test", epilog=_EXIT_CODES)
+def send_samples(
+    airflow: Annotated[
+        bool,
+        typer.Option(
+            "--airflow", help="Read Variables and apprise_default in Airflow's database too."
+        ),
+    ] = False,
+) -> None:
+    """Send a sample of each message to every channel."""
+    channels = _read_channels(with_database=airflow)
+    raise typer.Exit(_test(sample_messages(_pictures()), channels))
 
 
 def _test(messages: Mapping[str, Message], channels: Channels) -> int:
@@ -85,7 +89,7 @@ def _test(messages: Mapping[str, Message], channels: Channels) -> int:
         return _NOT_CONFIGURED
     print(tabulate([_row(name, delivery) for name, delivery in sent], headers=_HEADERS))
     # A lost picture is no lost message, but whoever tries the channels out wants both.
-    return _UNDELIVERED if any(d.detail or not d.delivered for _, d in sent) else _DELIVERED
+    return _UNDELIVERED if any(d.detail or not d.delivered for _, d in sent) else 0
 
 
 _HEADERS: Final = ("message", "channel", "delivered", "")

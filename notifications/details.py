@@ -1,8 +1,8 @@
-"""The lines below a message's fixed ones: facts in, lines out."""
+"""The lines below a message's fixed ones: what a run left behind in, lines out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from notifications.facts import Comparison, FailedRule, RegimeCount, RejectedData, TrainingFacts
 from notifications.layout import bullets, one_line
 
 _LONGEST_VALUE = 120
@@ -11,55 +11,56 @@ _MOST_ROWS = 3
 _CHANCE = 0.05
 
 
-def training_details(facts: TrainingFacts) -> tuple[str, ...]:
-    """What must not be missed, the comparison with production, and the labels by regime."""
-    compared = _compared(facts.comparison) if facts.comparison else ()
-    labels = ", ".join(f"{_value(one.regime)} {_counted(one)}" for one in facts.regimes)
-    parts = f"Trained on {facts.trained} of the samples, judged on the newest {facts.judged}."
+def training_details(metrics: Mapping[str, Any], report: Mapping[str, Any]) -> tuple[str, ...]:
+    """What must not be missed, the comparison with production, and the labels by regime.
+
+    Args:
+        metrics: of the candidate, with its `decision`, as `metrics.json` has them.
+        report: of the data gate.
+    """
+    decision = metrics["decision"]
+    warnings = (f"{rule['rule']}: {rule['observed']}" for rule in report["warnings"])
+    labels = ", ".join(f"{_value(one['regime'])} {_counted(one)}" for one in report["classes"])
     return (
-        *bullets(facts.notes, mark="⚠️"),
-        *((parts,) if facts.trained is not None else ()),
-        *compared,
+        *bullets((*decision["notes"], *warnings), mark="⚠️"),
+        (
+            f"Trained on {metrics['train_samples']} of the samples, judged on the newest "
+            f"{decision['holdout_samples']}."
+        ),
+        *(_compared(decision["comparison"]) if decision["comparison"] else ()),
         *((one_line(f"Labels per regime: {labels}"),) if labels else ()),
     )
 
 
-def rejected_details(facts: RejectedData) -> tuple[str, ...]:
+def rejected_details(report: Mapping[str, Any]) -> tuple[str, ...]:
     """Every failed expectation on its own line, rows to look at, and the labels by regime."""
+    failed, classes = report["failed_rules"], report["classes"]
     rows = [
-        f"{_value(rule.rule)}: {one_line(row, _LONGEST_ROW)}"
-        for rule in facts.failed
-        for row in rule.rows[:_MOST_ROWS]
+        f"{_value(rule['rule'])}: {one_line(_row(row), _LONGEST_ROW)}"
+        for rule in failed
+        for row in rule["rows"][:_MOST_ROWS]
     ]
-    listed = [f"{_value(one.regime)}: {_counted(one)}" for one in facts.regimes]
-    if facts.missing > sum(one.missing for one in facts.regimes):
-        listed.append(f"all: {_counted(RegimeCount('all', facts.samples, facts.missing))}")
-    regimes = bullets(listed)
+    listed = [f"{_value(one['regime'])}: {_counted(one)}" for one in classes]
+    if report["missing"] > sum(one["missing"] for one in classes):
+        listed.append(f"all: {_counted(report)}")
     return (
-        *_headed("Failed expectations:", bullets(map(_rule, facts.failed))),
-        *_headed("Labels per regime:", regimes),
+        *_headed("Failed expectations:", bullets(map(_rule, failed))),
+        *_headed("Labels per regime:", bullets(listed)),
         *_headed("Rows to look at:", bullets(rows)),
     )
 
 
-def _compared(compared: Comparison) -> Iterable[str]:
+def _compared(compared: Mapping[str, Any]) -> Iterable[str]:
+    a, b = compared["candidate_accuracy"], compared["production_accuracy"]
+    yield f"Compared on the same {compared['rows']} rows: candidate {a:.2%}, production {b:.2%}."
+    interval = compared["difference_interval"]
+    ends = f" (95% interval {_points(interval[0])} to {_points(interval[1])})" if interval else ""
+    yield f"Difference: {_points(a - b)} points{ends}."
+    chance = "hardly chance" if compared["p_value"] <= _CHANCE else "may be chance"
     yield (
-        f"Compared on the same {compared.rows} rows: candidate {compared.candidate:.2%}, "
-        f"production {compared.production:.2%}."
-    )
-    found = compared.significance
-    if found is None:
-        return
-    interval = (
-        f" (95% interval {_points(found.interval[0])} to {_points(found.interval[1])})"
-        if found.interval
-        else ""
-    )
-    verdict = "hardly chance" if found.p_value <= _CHANCE else "may be chance"
-    yield f"Difference: {_points(compared.candidate - compared.production)} points{interval}."
-    yield (
-        f"Only the candidate is right on {found.only_candidate_right} rows, only production on "
-        f"{found.only_production_right}: {verdict} (McNemar p = {found.p_value:.2g})."
+        f"Predicted correctly by the candidate alone: {compared['only_candidate_correct']} rows, "
+        f"by production alone: {compared['only_production_correct']}: {chance} "
+        f"(McNemar p = {compared['p_value']:.2g})."
     )
 
 
@@ -72,17 +73,22 @@ def _points(share: float) -> str:
     return f"{100 * share:+.1f}"
 
 
-def _rule(failed: FailedRule) -> str:
-    expected, observed = _value(failed.expected), _value(failed.observed)
-    return f"{_value(failed.rule)}: expected {expected}, observed {observed}"
+def _rule(failed: Mapping[str, Any]) -> str:
+    expected, observed = _value(failed["expected"]), _value(failed["observed"])
+    return f"{_value(failed['rule'])}: expected {expected}, observed {observed}"
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in row.items())
 
 
 def _value(text: str) -> str:
     return one_line(text, _LONGEST_VALUE)
 
 
-def _counted(count: RegimeCount) -> str:
-    return f"{count.samples} ({count.missing} more needed)" if count.missing else f"{count.samples}"
+def _counted(count: Mapping[str, Any]) -> str:
+    samples, missing = count["samples"], count["missing"]
+    return f"{samples} ({missing} more needed)" if missing else f"{samples}"
 
 
 def _headed(heading: str, lines: Sequence[str]) -> Sequence[str]:

@@ -1,17 +1,20 @@
-"""What the chat messages say: facts in, messages out.
+"""What the chat messages say: what a run left behind in, messages out.
 
 The first lines of every message are fixed by the project's contract; details and links stand below
 them. Nothing here sends, reads a setting or knows a chat service: `notifications.rendering` writes
 a message as a service wants it, `notifications.sender` sends it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from notifications.details import rejected_details, training_details
-from notifications.facts import FailedTask, RejectedData, RollbackFacts, TrainingFacts
 from notifications.layout import bullets, in_sentence, one_line
 from notifications.message import Link, Links, Message, Picture
+
+Facts = Mapping[str, Any]
+"""What another room made, as its `to_dict` gives it."""
 
 COMPLETE_TITLE = "🎯 Regime Detection Model Training Complete"
 FAILED_TITLE = "❌ Regime Detection Model {work} Failed"
@@ -22,86 +25,124 @@ _READ_THE_LOG = "Please read the task's log, remove the cause and retry."
 
 
 def deployed(
-    facts: TrainingFacts, links: Links | None = None, pictures: Sequence[Picture] = ()
+    metrics: Facts,
+    report: Facts,
+    completed: datetime,
+    links: Links | None = None,
+    pictures: Sequence[Picture] = (),
 ) -> Message:
-    """Tells that the new model is in production."""
+    """Tells that the new model is in production.
+
+    Args:
+        metrics: of the candidate, with its `decision`, as `metrics.json` has them.
+        report: of the data gate.
+        completed: when the run was done; without a time zone it is read as UTC.
+        links: addresses by name.
+        pictures: what goes with it where a chat takes pictures.
+    """
     lead = ("Model deployed to production.", "Application will use new model on next restart.")
-    details = (*training_details(facts), *bullets(facts.reasons))
-    head = (*_training_head(facts), "", *lead)
+    details = (*training_details(metrics, report), *bullets(metrics["decision"]["reasons"]))
+    head = (*_training_head(metrics, completed), "", *lead)
     return Message("deployed", COMPLETE_TITLE, head, details, _known(links), tuple(pictures))
 
 
 def not_deployed(
-    facts: TrainingFacts, links: Links | None = None, pictures: Sequence[Picture] = ()
-) -> Message:
-    """Tells that production keeps its model, and why; all reasons stand in one sentence."""
-    reasons = in_sentence(facts.reasons) or "no reason was given"
-    lead = (f"Model not deployed: {reasons}.", "Production model unchanged.")
-    return Message(
-        "not_deployed",
-        COMPLETE_TITLE,
-        (*_training_head(facts), "", *lead),
-        training_details(facts),
-        _known(links),
-        tuple(pictures),
-    )
-
-
-def approval_awaited(
-    facts: TrainingFacts,
-    until: datetime,
+    metrics: Facts,
+    report: Facts,
+    completed: datetime,
     links: Links | None = None,
     pictures: Sequence[Picture] = (),
 ) -> Message:
+    """Tells that production keeps its model, and why; takes what `deployed` does."""
+    reasons = in_sentence(metrics["decision"]["reasons"]) or "no reason was given"
+    lead = (f"Model not deployed: {reasons}.", "Production model unchanged.")
+    head = (*_training_head(metrics, completed), "", *lead)
+    details = training_details(metrics, report)
+    return Message("not_deployed", COMPLETE_TITLE, head, details, _known(links), tuple(pictures))
+
+
+def approval_awaited(
+    metrics: Facts, report: Facts, until: datetime, links: Links | None = None
+) -> Message:
     """Tells that a model is good enough and waits for a person's yes until a moment."""
     lead = (
-        *_numbers(facts),
+        *_numbers(metrics),
         f"⏳ Answer by: {_utc(until)}",
         "",
         "Please approve or reject it in Airflow.",
         "Without an answer, production keeps its model.",
     )
-    details = (*training_details(facts), *bullets(facts.reasons))
-    links_known = _known(links)
-    return Message("approval_awaited", AWAITED_TITLE, lead, details, links_known, tuple(pictures))
+    details = (*training_details(metrics, report), *bullets(metrics["decision"]["reasons"]))
+    return Message("approval_awaited", AWAITED_TITLE, lead, details, _known(links))
 
 
-def rolled_back(facts: RollbackFacts, links: Links | None = None) -> Message:
-    """Tells which former model is in production again, and where the one it replaced is kept."""
-    model = f"The model of run {one_line(facts.run_id)} (SHA-256 {facts.sha256[:12]}…)"
+def rolled_back(rolled: Facts, completed: datetime, links: Links | None = None) -> Message:
+    """Tells which former model is in production again, and where the one it replaced is kept.
+
+    Args:
+        rolled: `run_id`, `sha256` and `accuracy` of the model that is in production now; whether
+            it has `changed`; the folder of `backup` and, as `replaced`, `run_id` and
+            `test_accuracy` of the model before it.
+        completed: when it was done; without a time zone it is read as UTC.
+        links: addresses by name.
+    """
+    model = f"The model of run {one_line(rolled['run_id'])} (SHA-256 {rolled['sha256'][:12]}…)"
     lead = (
         "✅ Status: SUCCESS",
-        f"📊 Test Accuracy: {_accuracy(facts.accuracy)}",
-        f"🕐 Completed: {_utc(facts.completed)}",
+        f"📊 Test Accuracy: {_accuracy(rolled['accuracy'])}",
+        f"🕐 Completed: {_utc(completed)}",
         "",
         *(
             (f"{model} is in production again.", "Application will use it on next restart.")
-            if facts.changed
+            if rolled["changed"]
             else (f"{model} was in production already.", "Production model unchanged.")
         ),
     )
-    return Message("rolled_back", ROLLED_BACK_TITLE, lead, _replaced(facts), _known(links))
+    return Message("rolled_back", ROLLED_BACK_TITLE, lead, _replaced(rolled), _known(links))
 
 
 def data_rejected(
-    facts: RejectedData, links: Links | None = None, pictures: Sequence[Picture] = ()
+    report: Facts,
+    links: Links | None = None,
+    pictures: Sequence[Picture] = (),
+    task_id: str = "check_data",
 ) -> Message:
-    """Tells which rules the labelled data breaks and what must be labelled or corrected."""
+    """Tells which rules the labelled data breaks and what must be labelled or corrected.
+
+    Args:
+        report: of the data gate.
+        links: addresses by name.
+        pictures: what goes with it where a chat takes pictures.
+        task_id: the gate's task.
+    """
     lead = (
-        f"Task: {one_line(facts.task_id)}",
+        f"Task: {one_line(task_id)}",
         "Error: Insufficient data quality",
-        f"Samples: {facts.samples} (need {facts.needed}+)",
+        f"Samples: {report['samples']} (need {report['thresholds']['min_samples']}+)",
         "",
-        *facts.remedies,
+        *report["remedies"],
     )
-    title, details = FAILED_TITLE.format(work="Training"), rejected_details(facts)
+    title, details = FAILED_TITLE.format(work="Training"), rejected_details(report)
     return Message("data_rejected", title, lead, details, _known(links), tuple(pictures))
 
 
-def task_failed(facts: FailedTask, links: Links | None = None) -> Message:
+def task_failed(
+    task_id: str,
+    error: str,
+    remedy: str | None = None,
+    links: Links | None = None,
+    work: str = "Training",
+) -> Message:
     """Tells which task failed with which error, and what to do.
 
-    >>> print(task_failed(FailedTask("train_model", "disk full", "Free some space.")).text)
+    Args:
+        task_id: which one.
+        error: why.
+        remedy: what to do about it, if known.
+        links: addresses by name.
+        work: what failed with it, `Training` or `Rollback`.
+
+    >>> print(task_failed("train_model", "disk full", "Free some space.").text)
     ❌ Regime Detection Model Training Failed
     <BLANKLINE>
     Task: train_model
@@ -110,12 +151,12 @@ def task_failed(facts: FailedTask, links: Links | None = None) -> Message:
     Free some space.
     """
     lead = (
-        f"Task: {one_line(facts.task_id)}",
-        f"Error: {one_line(facts.error) or 'no error text'}",
+        f"Task: {one_line(task_id)}",
+        f"Error: {one_line(error) or 'no error text'}",
         "",
-        one_line(facts.remedy or "") or _READ_THE_LOG,
+        one_line(remedy or "") or _READ_THE_LOG,
     )
-    title = FAILED_TITLE.format(work=facts.work)
+    title = FAILED_TITLE.format(work=work)
     return Message("task_failed", title, lead, links=_known(links))
 
 
@@ -136,7 +177,7 @@ def worker_killed(
         "Please look at the worker's memory and log (no memory left and a restarted machine are "
         "the usual causes), then clear the task to retry."
     )
-    return task_failed(FailedTask(task_id, error, remedy, work), links)
+    return task_failed(task_id, error, remedy, links, work)
 
 
 def run_timed_out(
@@ -153,7 +194,7 @@ def run_timed_out(
     allowed = "too long" if hours is None else f"more than {hours:g} hours"
     error = f"The run took {allowed} and was stopped"
     remedy = "Please see in the log what took so long, remove the cause and retry."
-    return task_failed(FailedTask(task_id or "(the run)", error, remedy, work), links)
+    return task_failed(task_id or "(the run)", error, remedy, links, work)
 
 
 def run_late(deadline: datetime, state: str, links: Links | None = None) -> Message:
@@ -174,14 +215,14 @@ def run_late(deadline: datetime, state: str, links: Links | None = None) -> Mess
     return Message("run_late", LATE_TITLE, lead, links=_known(links))
 
 
-def _training_head(facts: TrainingFacts) -> tuple[str, ...]:
-    return ("✅ Status: SUCCESS", *_numbers(facts), f"🕐 Completed: {_utc(facts.completed)}")
+def _training_head(metrics: Facts, completed: datetime) -> tuple[str, ...]:
+    return ("✅ Status: SUCCESS", *_numbers(metrics), f"🕐 Completed: {_utc(completed)}")
 
 
-def _numbers(facts: TrainingFacts) -> tuple[str, ...]:
+def _numbers(metrics: Facts) -> tuple[str, ...]:
     return (
-        f"📊 Test Accuracy: {facts.test_accuracy:.1%}",
-        f"📈 Training Samples: {facts.samples}",
+        f"📊 Test Accuracy: {metrics['test_accuracy']:.1%}",
+        f"📈 Training Samples: {metrics['total_samples']}",
     )
 
 
@@ -194,13 +235,15 @@ def _utc(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-def _replaced(facts: RollbackFacts) -> tuple[str, ...]:
-    if not (facts.changed and facts.kept):
+def _replaced(rolled: Facts) -> tuple[str, ...]:
+    if not (rolled["changed"] and rolled["backup"]):
         return ()
-    run = one_line(facts.replaced_run_id or "that is not known")
-    accuracy = _accuracy(facts.replaced_accuracy)
+    replaced = rolled["replaced"] or {}
+    run = one_line(replaced.get("run_id") or "that is not known")
+    accuracy = _accuracy(replaced.get("test_accuracy"))
+    model = f"the model of run {run} (test accuracy {accuracy})"
     return (
-        f"It replaced the model of run {run} (test accuracy {accuracy}), kept in {facts.kept}.",
+        f"It replaced {model}, kept in {rolled['backup']}.",
         "Held: no run replaces it until a person approves one (or python -m ml release).",
     )
 

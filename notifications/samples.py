@@ -3,18 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from notifications import messages
-from notifications.facts import (
-    Comparison,
-    FailedRule,
-    FailedTask,
-    RegimeCount,
-    RejectedData,
-    RollbackFacts,
-    Significance,
-    TrainingFacts,
-)
 from notifications.message import Message, Picture
 
 _AIRFLOW = "https://airflow.example.com/dags/regime_model_training/runs/scheduled__2024-11-28"
@@ -24,28 +15,37 @@ _LINKS = {
     "Data Docs": "https://airflow.example.com/data_docs/validations/check_data/run.html",
 }
 _COMPLETED = datetime(2024, 11, 28, 2, 15, tzinfo=UTC)
-_REGIMES = (
-    RegimeCount("trend_up", 92),
-    RegimeCount("trend_down", 81),
-    RegimeCount("range", 140),
-    RegimeCount("breakout", 37),
-    RegimeCount("volatile", 44),
-    RegimeCount("accumulation", 31),
-    RegimeCount("distribution", 25),
-)
+_GATE: dict[str, Any] = {
+    "warnings": [],
+    "classes": [
+        {"regime": regime, "samples": samples, "missing": 0}
+        for regime, samples in {
+            "trend_up": 92,
+            "trend_down": 81,
+            "range": 140,
+            "breakout": 37,
+            "volatile": 44,
+            "accumulation": 31,
+            "distribution": 25,
+        }.items()
+    ],
+}
 
 
 def sample_messages(pictures: Mapping[str, Picture] | None = None) -> dict[str, Message]:
     """The messages by name; `pictures` are those to go with them, by the same names."""
     made = {
-        "deployed": messages.deployed(_better(), _LINKS),
-        "not deployed": messages.not_deployed(_worse(), _LINKS),
+        "deployed": messages.deployed(_better(), _GATE, _COMPLETED, _LINKS),
+        "not deployed": messages.not_deployed(_worse(), _GAPS, _COMPLETED, _LINKS),
         "approval awaited": messages.approval_awaited(
-            _better(), datetime(2024, 12, 1, 2, 15, tzinfo=UTC), {"Approve or reject": _AIRFLOW}
+            _better(),
+            _GATE,
+            datetime(2024, 12, 1, 2, 15, tzinfo=UTC),
+            {"Approve or reject": _AIRFLOW},
         ),
-        "rolled back": messages.rolled_back(_rollback(), {"Run": _AIRFLOW}),
-        "data rejected": messages.data_rejected(_rejected(), _LINKS),
-        "task failed": messages.task_failed(_failed(), _LINKS),
+        "rolled back": messages.rolled_back(_ROLLED_BACK, _COMPLETED, {"Run": _AIRFLOW}),
+        "data rejected": messages.data_rejected(_REJECTED, _LINKS),
+        "task failed": messages.task_failed("check_data", *_ERROR, _LINKS),
         "worker killed": messages.worker_killed("train_model", "SIGKILL", _LINKS),
         "run timed out": messages.run_timed_out("train_model", 84, _LINKS),
         "run late": messages.run_late(
@@ -59,89 +59,102 @@ def sample_messages(pictures: Mapping[str, Picture] | None = None) -> dict[str, 
     }
 
 
-def _better() -> TrainingFacts:
-    return TrainingFacts(
-        test_accuracy=106 / 135,
-        samples=450,
-        trained=304,
-        judged=135,
-        completed=_COMPLETED,
-        reasons=(
-            "accuracy 78.5% reaches the floor of 65.0% (MIN_ACCURACY)",
-            "accuracy 78.5% beats always naming the most frequent regime, 31.1%",
-            "accuracy 78.5% is better than production's 72.6% on the same 135 rows",
-        ),
-        comparison=Comparison(
-            106 / 135, 98 / 135, 135, Significance(15, 7, 0.134, (-0.014, 0.131))
-        ),
-        regimes=_REGIMES,
+def _better() -> dict[str, Any]:
+    compared = {
+        "candidate_accuracy": 106 / 135,
+        "only_candidate_correct": 15,
+        "only_production_correct": 7,
+        "p_value": 0.134,
+        "difference_interval": (-0.014, 0.131),
+    }
+    return _judged(
+        compared,
+        "accuracy 78.5% reaches the floor of 65.0% (MIN_ACCURACY)",
+        "accuracy 78.5% beats always naming the most frequent regime, 31.1%",
+        "accuracy 78.5% is better than production's 72.6% on the same 135 rows",
     )
 
 
-def _worse() -> TrainingFacts:
-    return TrainingFacts(
-        test_accuracy=96 / 135,
-        samples=450,
-        trained=304,
-        judged=135,
-        completed=_COMPLETED,
-        reasons=("accuracy 71.1% is not better than production's 72.6% on the same 135 rows",),
-        comparison=Comparison(96 / 135, 98 / 135, 135, Significance(7, 9, 0.804, (-0.082, 0.049))),
-        notes=("gaps in time: 13 days without a sample",),
-        regimes=_REGIMES,
-    )
+def _worse() -> dict[str, Any]:
+    compared = {
+        "candidate_accuracy": 96 / 135,
+        "only_candidate_correct": 7,
+        "only_production_correct": 9,
+        "p_value": 0.804,
+        "difference_interval": (-0.082, 0.049),
+    }
+    reason = "accuracy 71.1% is not better than production's 72.6% on the same 135 rows"
+    return _judged(compared, reason)
 
 
-def _rejected() -> RejectedData:
-    return RejectedData(
-        samples=250,
-        needed=300,
-        failed=(
-            FailedRule("labelled samples", "at least 300", "250"),
-            FailedRule(
-                "class balance",
-                "1% to 70% and 10 samples of each regime that occurs",
-                "trend_up 185 (74.0%): more than 70.0% of all; breakout 4 (1.6%): fewer than 10",
-            ),
-            FailedRule(
-                "adx from 0 to 100",
-                "every row",
-                "2 of 250 rows",
-                (
-                    "symbol BTCUSDT, timestamp 2024-11-20 07:00:00, adx -3.2",
-                    "symbol ETHUSDT, timestamp 2024-11-21 11:00:00, adx 104.9",
-                ),
-            ),
-        ),
-        regimes=(
-            RegimeCount("trend_up", 185),
-            RegimeCount("trend_down", 31),
-            RegimeCount("range", 30),
-            RegimeCount("breakout", 4, missing=6),
-        ),
-        remedies=(
-            "Please label more data and retry.",
-            "Please correct these rows in regime_features, then clear check_data.",
-        ),
-        missing=50,
-    )
+def _judged(compared: dict[str, Any], *reasons: str) -> dict[str, Any]:
+    """Metrics of a candidate against a production of 98 correct rows of 135."""
+    decision = {
+        "reasons": reasons,
+        "notes": (),
+        "holdout_samples": 135,
+        "comparison": {"rows": 135, "production_accuracy": 98 / 135, **compared},
+    }
+    return {
+        "test_accuracy": compared["candidate_accuracy"],
+        "total_samples": 450,
+        "train_samples": 304,
+        "decision": decision,
+    }
 
 
-def _failed() -> FailedTask:
-    return FailedTask(
-        "check_data",
-        "ClickHouse at native://clickhouse:9000/market cannot be reached: Connection refused.",
-        "See that the server is up and that host, port and protocol of the Connection are right.",
-    )
-
-
-def _rollback() -> RollbackFacts:
-    return RollbackFacts(
-        run_id="scheduled__2024-11-21",
-        sha256="3f1c9a5be0d7",
-        accuracy=98 / 135,
-        completed=_COMPLETED,
-        replaced_run_id="scheduled__2024-11-28",
-        replaced_accuracy=106 / 135,
-        kept="backups/2024-11-28T021500Z_9c0e7712",
-    )
+_GAPS = {
+    **_GATE,
+    "warnings": [{"rule": "gaps in time", "observed": "13 days without a sample"}],
+}
+_REJECTED: dict[str, Any] = {
+    "samples": 250,
+    "missing": 50,
+    "thresholds": {"min_samples": 300},
+    "failed_rules": [
+        {
+            "rule": "labelled samples",
+            "expected": "at least 300",
+            "observed": "250",
+            "rows": [],
+        },
+        {
+            "rule": "class balance",
+            "expected": "1% to 70% and 10 samples of each regime that occurs",
+            "observed": "trend_up 185 (74.0%): more than 70.0% of all; breakout 4 (1.6%): fewer "
+            "than 10",
+            "rows": [],
+        },
+        {
+            "rule": "adx from 0 to 100",
+            "expected": "every row",
+            "observed": "2 of 250 rows",
+            "rows": [
+                {"symbol": "BTCUSDT", "timestamp": "2024-11-20 07:00:00", "adx": -3.2},
+                {"symbol": "ETHUSDT", "timestamp": "2024-11-21 11:00:00", "adx": 104.9},
+            ],
+        },
+    ],
+    "classes": [
+        {"regime": "trend_up", "samples": 185, "missing": 0},
+        {"regime": "trend_down", "samples": 31, "missing": 0},
+        {"regime": "range", "samples": 30, "missing": 0},
+        {"regime": "breakout", "samples": 4, "missing": 6},
+    ],
+    "remedies": [
+        "Please label more data and retry.",
+        "Please correct these rows in regime_features, then clear check_data.",
+    ],
+}
+_ERROR = (
+    "ClickHouse at native://clickhouse:9000/market cannot be reached: Connection refused.",
+    "See that the server is up and that host, port and protocol of the Connection are right.",
+)
+_ROLLED_BACK = {
+    "run_id": "scheduled__2024-11-21",
+    "sha256": "3f1c9a5be0d7",
+    "accuracy": 98 / 135,
+    "changed": True,
+    "backup": "backups/2024-11-28T021500Z_9c0e7712",
+    "replaced": {"run_id": "scheduled__2024-11-28", "test_accuracy": 106 / 135},
+}

@@ -7,7 +7,6 @@ from airflow.sdk import DagRunState
 from airflow.utils.cli import get_bagged_dag
 
 from clickhouse.schema import apply_schema
-from ml.evaluation.promotion import Decision
 from ml.registry.models import read_candidate
 from ml.registry.names import PRODUCTION, PRODUCTION_METRICS, REPORT_PAGE_FILE
 from pipeline.connection import clickhouse_engine
@@ -44,8 +43,8 @@ def _verdict(run_id: str) -> str:
     settings = read_settings()
     models = settings.models
     candidate = read_candidate(models, run_id)
-    decision = Decision.from_dict(candidate.metrics["decision"])
-    outcome = "DEPLOYED" if decision.deploy else "NOT DEPLOYED, production is unchanged"
+    decision = candidate.metrics["decision"]
+    outcome = "DEPLOYED" if decision["deploy"] else "NOT DEPLOYED, production is unchanged"
     places = {
         "model in production": models.where(PRODUCTION),
         "its numbers": models.where(PRODUCTION_METRICS),
@@ -56,7 +55,7 @@ def _verdict(run_id: str) -> str:
         [
             "",
             f"Verdict of run {run_id}: {outcome}",
-            *(f"  - {reason}" for reason in (*decision.reasons, *decision.notes)),
+            *(f"  - {reason}" for reason in (*decision["reasons"], *decision["notes"])),
             "",
             *(f"  {name:<20} {place}" for name, place in places.items()),
             "",

@@ -4,11 +4,10 @@ import errno
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from ml.decoration import decoration
+from ml.errors import decoration
 
 if TYPE_CHECKING:
     from expectations.report import GateReport
-    from expectations.run_record import RuleRecord
     from notifications.message import Message, Picture
 
 _REMEDIES: Final = {
@@ -26,43 +25,16 @@ def failure_message(
     task_id: str, error: BaseException, links: Mapping[str, str], work: str = "Training"
 ) -> "Message":
     """Words a failure: rejected data with its report, anything else with its error."""
-    from notifications.facts import FailedTask
-    from notifications.messages import task_failed
+    from notifications.messages import data_rejected, task_failed
 
     report = getattr(error, "report", None)
     if report is not None:
-        return _rejection(task_id, report, links)
+        return data_rejected(report.to_dict(), links, _pictures(report), task_id)
     text, _, remedy = str(error).partition(" What to do: ")
     if not remedy:
         name = type(error).__name__
         text, remedy = f"{name}: {text}" if text else name, _remedy(error)
-    facts = FailedTask(task_id, text, _sentence(remedy), work)
-    return task_failed(facts, links)
-
-
-def _rejection(task_id: str, report: "GateReport", links: Mapping[str, str]) -> "Message":
-    from notifications.facts import FailedRule, RegimeCount, RejectedData
-    from notifications.messages import data_rejected
-
-    facts = RejectedData(
-        samples=report.samples,
-        needed=report.thresholds.min_samples,
-        failed=tuple(
-            FailedRule(r.rule, r.expected, r.observed, _rows(r)) for r in report.failed_rules
-        ),
-        regimes=tuple(RegimeCount(c.regime, c.samples, c.missing) for c in report.classes),
-        task_id=task_id,
-        remedies=report.remedies,
-        missing=report.missing,
-    )
-    return data_rejected(facts, links, _pictures(report))
-
-
-def _rows(rule: "RuleRecord") -> tuple[str, ...]:
-    names = rule.columns
-    return tuple(
-        ", ".join(f"{name} {row[name]}" for name in names if name in row) for row in rule.rows
-    )
+    return task_failed(task_id, text, _sentence(remedy), links, work)
 
 
 def _pictures(report: "GateReport") -> "tuple[Picture, ...]":

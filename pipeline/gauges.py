@@ -8,7 +8,7 @@ from typing import Final
 
 from airflow.sdk.observability import stats
 
-from ml.decoration import decoration
+from ml.errors import decoration
 
 LABELLED_ROWS: Final = "regime_model.labelled_rows"
 GATE_PASSED: Final = "regime_model.gate_passed"

@@ -1,14 +1,15 @@
 """Command line: simulate a market, or take a person's own file, and write it somewhere."""
 
-import argparse
 import logging
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 import sqlalchemy as sa
+import typer
 from clickhouse_sqlalchemy.exceptions import DatabaseException
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -22,37 +23,91 @@ from sample_market.spec import MarketSpec, first_symbols
 _TABLE_TTL = pd.Timedelta(days=365)
 _DEFAULTS = MarketSpec()
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code: 0, or 2 where it cannot be done."""
-    described = parser()
-    given = described.parse_args(arguments)
-    if given.if_empty and (given.to_parquet or given.to_csv):
-        described.error("--if-empty needs a table: give --connection or --url")
     # It logs the traceback of an error that is reported here in one line.
     logging.getLogger("clickhouse_driver").addHandler(logging.NullHandler())
     try:
-        print(_run(given))
+        app(arguments, prog_name="python -m sample_market")
+        return 0
+    except SystemExit as ended:
+        return int(ended.code or 0)
     except (BadMarketSpec, BadMarketFile) as error:
         return _refuse(str(error))
     except (SQLAlchemyError, DatabaseException, OSError, ValueError) as error:
-        target = given.to_parquet or given.to_csv or f"table {given.table}"
         # ClickHouse appends its own stack trace to what it answers.
         reason = " ".join(str(error).split("Stack trace")[0].split())
-        return _refuse(f"{target} cannot be written: {reason}")
-    return 0
+        return _refuse(f"the market cannot be written: {reason}")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Describes the options."""
-    described = argparse.ArgumentParser(
-        prog="python -m sample_market",
-        description="Writes a simulated, partly labelled market, or your own file of features, to "
-        "a file or into the table of features in ClickHouse.",
-    )
-    _add_source(described)
-    _add_target(described)
-    return described
+@app.command()
+def write(
+    from_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Your own .csv or .parquet, not a simulation."),
+    ] = None,
+    rows: int = _DEFAULTS.rows,
+    symbols: Annotated[
+        str,
+        typer.Option(
+            help="How many, or their names with commas between; else what the rows need, at "
+            "least four."
+        ),
+    ] = "",
+    labelled_share: Annotated[
+        float, typer.Option(help="Share of the rows that carry a label.")
+    ] = _DEFAULTS.labelled_share,
+    seed: int = _DEFAULTS.seed,
+    to_parquet: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
+    to_csv: Annotated[Path | None, typer.Option(metavar="FILE")] = None,
+    connection: Annotated[
+        bool,
+        typer.Option(
+            "--connection",
+            help="The Airflow Connection clickhouse_default, from AIRFLOW_CONN_CLICKHOUSE_DEFAULT.",
+        ),
+    ] = False,
+    url: Annotated[
+        str | None, typer.Option(help="SQLAlchemy URL, such as clickhouse+native://host:9000/db")
+    ] = None,
+    table: Annotated[str, typer.Option(help="Existing table.")] = "regime_features",
+    if_empty: Annotated[
+        bool, typer.Option("--if-empty", help="Leave a table that has rows as it is.")
+    ] = False,
+) -> None:
+    """Write a simulated, partly labelled market, or your own file of features.
+
+    It goes into a file, or into the table of features in ClickHouse.
+    """
+    file = to_parquet or to_csv
+    if sum((to_parquet is not None, to_csv is not None, connection, url is not None)) != 1:
+        raise typer.BadParameter("give one of --to-parquet, --to-csv, --connection, --url")
+    if if_empty and file:
+        raise typer.BadParameter("--if-empty needs a table: give --connection or --url")
+
+    def frame() -> pd.DataFrame:
+        if from_file is not None:
+            return read_file(from_file)
+        spec = MarketSpec(
+            rows=rows, symbols=_symbols(symbols), labelled_share=labelled_share, seed=seed
+        )
+        return simulate(spec)
+
+    if file:
+        market = frame()
+        _write_file(market, file, as_parquet=file is to_parquet)
+        print(summary(market, str(file)))
+        return
+    with open_target(url) as engine:
+        if if_empty and (found := count_rows(engine, table)):
+            print(f"{table} has {found} rows already: nothing was written.")
+            return
+        market = frame()
+        insert(engine, market, table)
+        print(summary(market, f"{engine.url.render_as_string(hide_password=True)}, {table}"))
 
 
 def open_target(url: str | None) -> AbstractContextManager[sa.Engine]:
@@ -84,72 +139,6 @@ def summary(frame: pd.DataFrame, target: str) -> str:
     return "\n".join(lines)
 
 
-def _add_source(described: argparse.ArgumentParser) -> None:
-    source = described.add_argument_group("what to write")
-    source.add_argument(
-        "--from-file", type=Path, metavar="FILE", help="your own .csv or .parquet, not a simulation"
-    )
-    source.add_argument("--rows", type=int, default=_DEFAULTS.rows, help="default: %(default)s")
-    source.add_argument(
-        "--symbols",
-        default="",
-        help="how many, or their names with commas between; default: what the rows need, at least "
-        "four",
-    )
-    source.add_argument(
-        "--labelled-share",
-        type=float,
-        default=_DEFAULTS.labelled_share,
-        help="share of the rows that carry a label; default: %(default).2f",
-    )
-    source.add_argument("--seed", type=int, default=_DEFAULTS.seed, help="default: %(default)s")
-
-
-def _add_target(described: argparse.ArgumentParser) -> None:
-    target = described.add_argument_group("where to").add_mutually_exclusive_group(required=True)
-    target.add_argument("--to-parquet", type=Path, metavar="FILE")
-    target.add_argument("--to-csv", type=Path, metavar="FILE")
-    target.add_argument(
-        "--connection",
-        action="store_true",
-        help="the Airflow Connection clickhouse_default, from AIRFLOW_CONN_CLICKHOUSE_DEFAULT",
-    )
-    target.add_argument("--url", help="SQLAlchemy URL, such as clickhouse+native://host:9000/db")
-    described.add_argument(
-        "--table", default="regime_features", help="existing table; default: %(default)s"
-    )
-    described.add_argument(
-        "--if-empty", action="store_true", help="leave a table that has rows as it is"
-    )
-
-
-def _run(given: argparse.Namespace) -> str:
-    if given.to_parquet or given.to_csv:
-        frame = _frame(given)
-        return summary(frame, str(_write_file(frame, given)))
-    with open_target(given.url) as engine:
-        return _load(engine, given)
-
-
-def _load(engine: sa.Engine, given: argparse.Namespace) -> str:
-    if given.if_empty and (rows := count_rows(engine, given.table)):
-        return f"{given.table} has {rows} rows already: nothing was written."
-    frame = _frame(given)
-    insert(engine, frame, given.table)
-    return summary(frame, f"{engine.url.render_as_string(hide_password=True)}, {given.table}")
-
-
-def _frame(given: argparse.Namespace) -> pd.DataFrame:
-    if given.from_file is not None:
-        return read_file(given.from_file)
-    symbols = _symbols(given.symbols)
-    return simulate(
-        MarketSpec(
-            rows=given.rows, symbols=symbols, labelled_share=given.labelled_share, seed=given.seed
-        )
-    )
-
-
 def _symbols(text: str) -> tuple[str, ...]:
     if text.isdecimal():
         if int(text) < 2:
@@ -158,19 +147,19 @@ def _symbols(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",")) if text else ()
 
 
-def _write_file(frame: pd.DataFrame, given: argparse.Namespace) -> Path:
-    target: Path = given.to_parquet or given.to_csv
-    target.parent.mkdir(parents=True, exist_ok=True)
+def _write_file(frame: pd.DataFrame, target: Path, *, as_parquet: bool) -> None:
     part = target.with_name(f".{target.name}.part")
     try:
-        if given.to_parquet:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if as_parquet:
             frame.to_parquet(part, index=False)
         else:
             frame.to_csv(part, index=False)
         part.replace(target)
+    except OSError as error:
+        raise OSError(f"{target}: {error}") from error
     finally:
         part.unlink(missing_ok=True)
-    return target
 
 
 def _refuse(message: str) -> int:

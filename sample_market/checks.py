@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from ml.contract import FEATURES, REGIMES
+from ml.contract import COUNTS, FEATURES, REGIMES
 from sample_market.errors import BadMarketFile
-from sample_market.market import COLUMNS, COUNTS
+from sample_market.market import COLUMNS
 
 Column: TypeAlias = "pd.Series[Any]"
 

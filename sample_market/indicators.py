@@ -129,12 +129,12 @@ def volume_price_divergence(close: pd.DataFrame, volume: pd.DataFrame) -> pd.Dat
 
 
 def support_breaks(low: pd.DataFrame, close: pd.DataFrame) -> pd.DataFrame:
-    """Closes in 24 hours below the lowest low of the 20 hours before (R. Donchian's channel)."""
+    """Closes in 12 hours below the lowest low of the 20 hours before (R. Donchian's channel)."""
     return _count(close < low.rolling(_CHANNEL_PERIOD).min().shift(), COUNT_WINDOW)
 
 
 def resistance_breaks(high: pd.DataFrame, close: pd.DataFrame) -> pd.DataFrame:
-    """Closes in 24 hours above the highest high of the 20 hours before (Donchian's channel)."""
+    """Closes in 12 hours above the highest high of the 20 hours before (Donchian's channel)."""
     return _count(close > high.rolling(_CHANNEL_PERIOD).max().shift(), COUNT_WINDOW)
 
 

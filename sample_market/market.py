@@ -6,21 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ml.contract import FEATURES, REGIMES
+from ml.contract import COUNTS, FEATURES, REGIMES
 from sample_market.bars import simulate_bars
 from sample_market.indicators import WARM_UP_HOURS, ema_alignment, features
 from sample_market.labels import mislabel, pick_labelled
 from sample_market.regimes import draw_path
 from sample_market.spec import MarketSpec
-
-COUNTS: tuple[str, ...] = (
-    "higher_highs_count",
-    "lower_lows_count",
-    "support_breaks",
-    "resistance_breaks",
-    "consolidation_periods",
-)
-"""Features that are whole numbers from 0 to 255."""
 
 COLUMNS: tuple[str, ...] = ("symbol", "timestamp", *FEATURES, "ema_alignment", "regime_label")
 """Columns of `regime_features` in order."""

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import uuid
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,44 @@ os.environ |= {
     "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
     "PYTHONPATH": str(REPOSITORY),
 }
+
+
+FULL = os.environ.get("FULL") == "1"
+FIRST = (
+    "tests/services/test_running_airflow.py",
+    "tests/dags/test_outcomes.py",
+    "tests/ui/",
+    "tests/test_readme.py",
+    "tests/services/",
+    "tests/ml/test_storage.py",
+)
+"""What takes longest, so that no worker is left alone with it."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out, unless FULL=1, what is marked `full` and three of four that are `points`."""
+
+    def place(item: pytest.Item) -> int:
+        return next((k for k, name in enumerate(FIRST) if item.nodeid.startswith(name)), len(FIRST))
+
+    def stays(item: pytest.Item) -> bool:
+        if item.get_closest_marker("points"):
+            return zlib.crc32(item.nodeid.encode()) % 4 == 0
+        return item.get_closest_marker("full") is None
+
+    if not FULL:
+        config.hook.pytest_deselected(items=[item for item in items if not stays(item)])
+        items[:] = filter(stays, items)
+    items.sort(key=place)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says what was left out."""
+    if not FULL:
+        terminalreporter.write_line(
+            "Left out: tests marked `full`, which take minutes, and three of four kill points. "
+            "FULL=1 runs them too, as CI does."
+        )
 
 
 @pytest.fixture

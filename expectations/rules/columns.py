@@ -1,6 +1,6 @@
 """The expectation that no two features were written into each other's columns."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -75,7 +75,7 @@ class ExpectColumnsInPlace(AggregateExpectation):
 
 
 def mixed_up(own: Mapping[str, float], distances: Mapping[Pair, float]) -> dict[str, str]:
-    """Finds columns that changed places: two that did, or several around a circle.
+    """Finds pairs of columns that changed places: each looks like what the other was.
 
     A lone column that looks like another is not enough: volatilities rise in a crash until one
     looks like what another was, but then that one rises too and does not look like the first.
@@ -85,33 +85,28 @@ def mixed_up(own: Mapping[str, float], distances: Mapping[Pair, float]) -> dict[
         distances: how far a column is from what another was, by (column, other).
 
     Returns:
-        What each column of such a circle looks most like.
+        What each column of such a pair looks most like.
 
     >>> far = {"a": 5.0, "b": 4.0, "c": 3.0}
     >>> mixed_up(far, {("a", "b"): 0.1, ("b", "a"): 0.2, ("c", "a"): 0.3})
     {'a': 'b', 'b': 'a'}
     """
-    alike: dict[str, dict[str, float]] = {name: {} for name in own}
-    for (column, other), distance in distances.items():
-        mirrored = frozenset({column, other}) in MIRRORED
-        if column != other and not mirrored and distance * _CLOSER <= own[column]:
-            alike[column][other] = distance
+    alike = {
+        (column, other)
+        for (column, other), distance in distances.items()
+        if column != other and distance * _CLOSER <= own[column]
+    }
     found = {}
-    for column, others in alike.items():
-        back = {o: d for o, d in others.items() if column in set(_reached(o, alike))}
-        if back:
-            found[column] = min(back, key=lambda other: back[other])
+    for column in own:
+        pairs = [
+            other
+            for other in own
+            if {(column, other), (other, column)} <= alike
+            and frozenset({column, other}) not in MIRRORED
+        ]
+        if pairs:
+            found[column] = min(pairs, key=lambda other: distances[column, other])
     return found
-
-
-def _reached(start: str, links: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    seen, waiting = {start}, [start]
-    while waiting:
-        for name in links[waiting.pop()]:
-            if name not in seen:
-                seen.add(name)
-                waiting.append(name)
-                yield name
 
 
 def _counts(values: Sequence[float], bins: Bins) -> list[int]:

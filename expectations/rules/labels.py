@@ -12,11 +12,11 @@ from typing import Any, ClassVar, Final
 from great_expectations import expectations as gxe
 
 from expectations.rules import sql as own
-from expectations.rules.odd_days import DAY, LABELS_OF_DAYS, MIN_SYMBOLS, ExpectNoOddDays
 from expectations.rules.sql import AGGREGATE, AggregateExpectation, judged
 from expectations.severity import warning
 
 _SHOWN: Final = 5
+_DAY: Final = "intDiv(toUInt32(timestamp), 86400)"  # in UTC, whatever the server's time zone
 
 _GROUPS: Final = 2_500_000
 """Rows that are compared at once. Of a larger table every k-th group of alike rows is, whole."""
@@ -55,16 +55,6 @@ def rules_of_label_trouble(features: Sequence[str]) -> Iterator[gxe.Expectation]
             "labels of each symbol",
             f"more than one regime in {_SYMBOL_LABELS} labels of {_SYMBOL_DAYS} days",
             "The other symbols have several: its labels may be a default or an edit in bulk.",
-        ),
-    )
-    yield ExpectNoOddDays(
-        query=LABELS_OF_DAYS,
-        **warning(
-            "labels of each day",
-            f"more than one regime, or one that the days around it have too, with {MIN_SYMBOLS} "
-            "symbols or more",
-            "All symbols rarely change their regime at midnight: the labels may be an edit in "
-            "bulk.",
         ),
     )
     yield own.ExpectNoRowsFrom(
@@ -126,7 +116,7 @@ SELECT symbol, first AS timestamp, last AS until, label AS regime_label, labels,
         SELECT symbol, min(timestamp) AS first, max(timestamp) AS last, count() AS labels,
             any(regime_label) AS label, min(regime_label) = max(regime_label) AS one_regime
         FROM {{table}} GROUP BY symbol
-        HAVING labels >= {_SYMBOL_LABELS} AND uniqExact({DAY}) >= {_SYMBOL_DAYS}
+        HAVING labels >= {_SYMBOL_LABELS} AND uniqExact({_DAY}) >= {_SYMBOL_DAYS}
     )
 ) WHERE one_regime AND others > 0 ORDER BY labels DESC, symbol LIMIT {_SHOWN}
 """

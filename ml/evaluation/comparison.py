@@ -3,20 +3,17 @@
 The promotion rule itself is in `ml.evaluation.promotion`.
 """
 
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from functools import partial
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
 from ml.contract import REGIMES
-from ml.data.samples import Samples
+from ml.data.samples import Samples, moment_of
 from ml.data.split import MIN_HOLDOUT_SAMPLES
 from ml.errors import ModelBroken
-from ml.evaluation.evidence import Evidence, Pairs
+from ml.evaluation.promotion import Comparison, Evidence
 from ml.evaluation.statistics import bootstrap_interval, prediction_interval
 from ml.onnx_model import check_contract, load_model, read_metadata, score
 
@@ -24,40 +21,21 @@ _NAME = "production model"
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Candidate against production on the holdout.
+class Scored:
+    """Candidate and production on the holdout.
 
     Attributes:
         evidence: the counts that the promotion rule judges.
         compared: which holdout rows both were compared on `[n]`; none if there was nothing to
             compare with.
-        candidate_right: which holdout rows the candidate predicted correctly `[n]`.
-        production_right: which ones production did `[n]`; None if it was not scored.
-        difference_interval: 95% interval of the difference of both accuracies; None likewise.
+        candidate_correct: which holdout rows the candidate predicted correctly `[n]`.
+        production_correct: which ones production did `[n]`; None if it was not scored.
     """
 
     evidence: Evidence
     compared: NDArray[np.bool_]
-    candidate_right: NDArray[np.bool_]
-    production_right: NDArray[np.bool_] | None = None
-    difference_interval: list[float] | None = None
-
-    def to_dict(self) -> dict[str, Any] | None:
-        """The comparison as `metrics.json` has it; None if there was nothing to compare with."""
-        pairs = self.evidence.pairs
-        if pairs is None:
-            return None
-        return {
-            **asdict(pairs),
-            "left_out_rows": len(self.compared) - pairs.rows,
-            "candidate_correct": pairs.candidate_correct,
-            "production_correct": pairs.production_correct,
-            "candidate_accuracy": pairs.candidate_accuracy,
-            "production_accuracy": pairs.production_accuracy,
-            "p_value": pairs.p_value,
-            "difference": pairs.candidate_accuracy - pairs.production_accuracy,
-            "difference_interval": self.difference_interval,
-        }
+    candidate_correct: NDArray[np.bool_]
+    production_correct: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,9 +46,9 @@ class _Unseen:
     notes: tuple[str, ...] = ()
 
 
-def compare_with_production(
+def score_on_holdout(
     holdout: Samples, candidate: InferenceSession, production: bytes | None, majority: str
-) -> Comparison:
+) -> Scored:
     """Counts what the promotion rule asks for.
 
     Args:
@@ -83,14 +61,13 @@ def compare_with_production(
     Raises:
         ModelBroken: if the candidate does not answer.
     """
-    labels, probabilities = score(candidate, holdout.features, "candidate")
-    right = labels == holdout.labels
+    y_pred, probabilities = score(candidate, holdout.features, "candidate")
+    correct = y_pred == holdout.labels
     counts = holdout.class_counts()
-    interval = prediction_interval(right, holdout.timestamps)
-    counted = partial(
-        Evidence,
+    interval = prediction_interval(correct, holdout.timestamps)
+    alone = Evidence(
         len(holdout),
-        int(right.sum()),
+        int(correct.sum()),
         counts[majority],
         holdout_majority_correct=max(counts.values()),
         coverage=holdout.coverage(),
@@ -98,11 +75,28 @@ def compare_with_production(
     )
     nothing = np.zeros(len(holdout), bool)
     if production is None:
-        return Comparison(counted(), nothing, right)
+        return Scored(alone, nothing, correct)
+    doubts: tuple[str, ...] = ()
     try:
         session = load_model(production, _NAME)
+        doubts = _other_signature(session)
+        check_contract(session, _NAME)
+        production_pred, production_probabilities = score(session, holdout.features, _NAME)
     except ModelBroken as problem:
-        return Comparison(counted(production_problem=str(problem)), nothing, right)
+        broken = replace(alone, production_problem=str(problem), doubts=doubts)
+        return Scored(broken, nothing, correct)
+    unseen = _unseen(holdout, read_metadata(session))
+    production_correct = production_pred == holdout.labels
+    evidence = replace(
+        alone,
+        comparison=_compare(correct, production_correct, unseen.rows, holdout.timestamps),
+        notes=(*_lost(probabilities, production_probabilities), *unseen.notes),
+    )
+    return Scored(evidence, unseen.rows, correct, production_correct)
+
+
+def _other_signature(session: InferenceSession) -> tuple[str, ...]:
+    """Says that a file which opens is no model of ours, if so."""
     try:
         check_contract(session, _NAME)
     except ModelBroken as problem:
@@ -110,58 +104,43 @@ def compare_with_production(
             "production is a sound model that answers in another way than ours, perhaps another "
             f"product's ({'; '.join(problem.problems)}): see that MODELS_DIR is the right place"
         )
-        odd = counted(production_problem=str(problem), doubts=(doubt,))
-        return Comparison(odd, nothing, right)
-    try:
-        named, of_production = score(session, holdout.features, _NAME)
-    except ModelBroken as problem:
-        return Comparison(counted(production_problem=str(problem)), nothing, right)
-    production_right = named == holdout.labels
-    unseen = _unseen(holdout, read_metadata(session))
-    rows = unseen.rows
-    lost = [
-        regime
-        for regime, now, before in zip(
-            REGIMES, _predictable(probabilities), _predictable(of_production), strict=True
-        )
-        if before and not now
-    ]
-    notes = (*_lost(lost), *unseen.notes)
-    return Comparison(
-        counted(pairs=_paired(right[rows], production_right[rows]), notes=notes),
-        rows,
-        right,
-        production_right,
-        bootstrap_interval(
-            right[rows].astype(float) - production_right[rows], holdout.timestamps[rows]
-        ),
+        return (doubt,)
+    return ()
+
+
+def _lost(probabilities: NDArray[np.float64], production: NDArray[np.float64]) -> tuple[str, ...]:
+    """Names the regimes that production predicts and the candidate cannot."""
+    # A regime without training samples has no probability in any row.
+    lost = (production.max(axis=0) > 0) & (probabilities.max(axis=0) == 0)
+    names = [name for name, is_lost in zip(REGIMES, lost, strict=True) if is_lost]
+    return (
+        (f"production predicts {', '.join(names)}, which this model never does",) if names else ()
     )
 
 
-def _predictable(probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether a regime has a probability in any row `[7]`; without training samples it has none."""
-    return np.asarray(probabilities.max(axis=0) > 0)
-
-
-def _lost(regimes: list[str]) -> tuple[str, ...]:
-    if not regimes:
-        return ()
-    return (f"production predicts {', '.join(regimes)}, which this model never does",)
-
-
-def _paired(candidate: NDArray[np.bool_], production: NDArray[np.bool_]) -> Pairs:
-    return Pairs(
-        rows=len(candidate),
-        both_right=int((candidate & production).sum()),
-        only_candidate_right=int((candidate & ~production).sum()),
-        only_production_right=int((production & ~candidate).sum()),
+def _compare(
+    candidate: NDArray[np.bool_],
+    production: NDArray[np.bool_],
+    rows: NDArray[np.bool_],
+    timestamps: NDArray[np.datetime64],
+) -> Comparison:
+    """Compares which rows were predicted correctly `[n]`, on those that count."""
+    a, b = candidate[rows], production[rows]
+    interval = bootstrap_interval(a.astype(float) - b, timestamps[rows])
+    return Comparison(
+        rows=len(a),
+        both_correct=int((a & b).sum()),
+        only_candidate_correct=int((a & ~b).sum()),
+        only_production_correct=int((b & ~a).sum()),
+        left_out_rows=len(rows) - len(a),
+        difference_interval=(interval[0], interval[1]) if interval else None,
     )
 
 
 def _unseen(holdout: Samples, metadata: dict[str, str]) -> _Unseen:
     everything = np.ones(len(holdout), bool)
     try:
-        start, end = (_seconds(metadata[key]) for key in ("train_start", "train_end"))
+        start, end = (moment_of(metadata[key]) for key in ("train_start", "train_end"))
     except (KeyError, ValueError):
         note = (
             "the production file does not say what it was trained on, so rows it may have seen "
@@ -181,10 +160,3 @@ def _unseen(holdout: Samples, metadata: dict[str, str]) -> _Unseen:
         return _Unseen(everything, (note,))
     note = f"{period}: the {count} holdout rows of that time left the comparison of both models"
     return _Unseen(~seen, (note,))
-
-
-def _seconds(text: str) -> np.datetime64:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    return np.datetime64(moment, "s")

@@ -1,20 +1,135 @@
-"""The promotion rule: may a candidate replace production? Numbers in, verdict out; nothing else.
+"""The promotion rule: may a candidate replace production? Counts in, decision out; nothing else.
 
-Shares are compared as exact fractions of counts, and with the decimals a person wrote.
+Counts, not quotients: equal models are never told apart by the last digit, and there is no NaN.
+Shares are compared as exact fractions, and with the decimals a person wrote.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
 
+from ml.data.samples import Coverage
 from ml.errors import ModelError
-from ml.evaluation.evidence import Evidence, Pairs
+from ml.evaluation.statistics import mcnemar_p_value
 
 ASK: Final = "ask"
 KEEP: Final = "keep"
 _WIDE: Final = 0.05
 """An accuracy that is known to no more than this is told with its interval."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What candidate and production predicted correctly, row by row.
+
+    Attributes:
+        rows: rows that both predicted, at least 1.
+        both_correct: rows that both predicted correctly.
+        only_candidate_correct: rows that the candidate alone predicted correctly.
+        only_production_correct: rows that production alone predicted correctly.
+        left_out_rows: rows of the holdout that production was trained on.
+        difference_interval: 95% interval of the difference of both accuracies, -1 to 1; None if
+            the rows are too few to tell.
+
+    Raises:
+        ModelError: if the counts are not whole numbers that fit together.
+    """
+
+    rows: int
+    both_correct: int
+    only_candidate_correct: int
+    only_production_correct: int
+    left_out_rows: int = 0
+    difference_interval: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        counts = (self.both_correct, self.only_candidate_correct, self.only_production_correct)
+        whole = all(isinstance(count, int) and count >= 0 for count in (*counts, self.rows))
+        if not whole or self.rows < 1 or sum(counts) > self.rows:
+            raise _unfitting(self)
+
+    @property
+    def candidate_correct(self) -> int:
+        """Rows that the candidate predicted correctly."""
+        return self.both_correct + self.only_candidate_correct
+
+    @property
+    def production_correct(self) -> int:
+        """Rows that production predicted correctly."""
+        return self.both_correct + self.only_production_correct
+
+    @property
+    def p_value(self) -> float:
+        """Chance of such a difference between equally good models."""
+        return mcnemar_p_value(self.only_candidate_correct, self.only_production_correct)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The counts and what follows from them, JSON-safe."""
+        candidate, production = self.candidate_correct, self.production_correct
+        return {
+            **asdict(self),
+            "candidate_correct": candidate,
+            "production_correct": production,
+            "candidate_accuracy": candidate / self.rows,
+            "production_accuracy": production / self.rows,
+            "difference": (candidate - production) / self.rows,
+            "p_value": self.p_value,
+        }
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was counted on the holdout.
+
+    Attributes:
+        holdout_samples: rows of the holdout.
+        correct: rows the candidate predicted correctly.
+        majority_correct: rows that naming the most frequent training regime gets right.
+        comparison: candidate against production; None if production was not scored.
+        production_problem: why the production file could not be scored; None if it could, or if
+            there is none.
+        notes: what a reader must know about the comparison.
+        holdout_majority_correct: rows that naming the holdout's own most frequent regime gets
+            right.
+        coverage: what of the holdout is independent; None if it was not counted, as of simulated
+            counts: then nothing is asked of it.
+        interval: 95% interval of the accuracy on rows that follow (`prediction_interval`); None
+            if the holdout is too short to tell.
+        cv_interval: 95% interval of the accuracy in cross-validation in time.
+        doubts: what only a person can judge about the place of production.
+
+    Raises:
+        ModelError: if a count is not a whole number between 0 and its number of rows.
+    """
+
+    holdout_samples: int
+    correct: int
+    majority_correct: int
+    comparison: Comparison | None = None
+    production_problem: str | None = None
+    notes: tuple[str, ...] = ()
+    holdout_majority_correct: int = 0
+    coverage: Coverage | None = None
+    interval: tuple[float, float] | None = None
+    cv_interval: tuple[float, float] | None = None
+    doubts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        compared = self.comparison.rows if self.comparison else 0
+        counts = (self.correct, self.majority_correct, self.holdout_majority_correct, compared)
+        if not all(isinstance(n, int) and 0 <= n <= self.holdout_samples for n in counts):
+            raise _unfitting(self)
+
+    @property
+    def accuracy(self) -> float | None:
+        """The candidate's accuracy on the holdout, 0 to 1; None without a row."""
+        return _share(self.correct, self.holdout_samples)
+
+    @property
+    def majority_accuracy(self) -> float | None:
+        """Accuracy of always naming the most frequent training regime."""
+        return _share(self.majority_correct, self.holdout_samples)
 
 
 @dataclass(frozen=True)
@@ -72,36 +187,21 @@ class Decision:
     doubts: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain and small enough for an XCom or a JSON file; accuracies are added to the counts."""
-        evidence, pairs = self.evidence, self.evidence.pairs
+        """The decision as XComs, `metrics.json`, pages and messages have it: plain and small."""
+        counted = asdict(replace(self.evidence, comparison=None))
+        comparison = self.evidence.comparison and self.evidence.comparison.to_dict()
         return {
+            **counted,
             "deploy": self.deploy,
             "reasons": list(self.reasons),
             "notes": list(self.notes),
             "doubts": list(self.doubts),
-            "accuracy": evidence.accuracy,
-            "majority_accuracy": evidence.majority_accuracy,
-            "candidate_accuracy": pairs and pairs.candidate_accuracy,
-            "production_accuracy": pairs and pairs.production_accuracy,
-            "p_value": pairs and pairs.p_value,
-            "production_problem": evidence.production_problem,
-            "holdout_samples": evidence.holdout_samples,
-            "compared_samples": pairs.rows if pairs else 0,
+            "accuracy": self.evidence.accuracy,
+            "majority_accuracy": self.evidence.majority_accuracy,
+            "production_accuracy": comparison and comparison["production_accuracy"],
+            "comparison": comparison,
             "thresholds": asdict(self.thresholds),
-            "evidence": asdict(evidence) | {"notes": list(evidence.notes)},
         }
-
-    @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> "Decision":
-        """The decision `to_dict` was made from."""
-        return cls(
-            bool(given["deploy"]),
-            tuple(given["reasons"]),
-            tuple(given["notes"]),
-            Evidence.from_dict(given["evidence"]),
-            PromotionThresholds(**given["thresholds"]),
-            tuple(given.get("doubts", ())),
-        )
 
 
 def decide(evidence: Evidence, thresholds: PromotionThresholds) -> Decision:
@@ -113,14 +213,14 @@ def decide(evidence: Evidence, thresholds: PromotionThresholds) -> Decision:
     holdout is too short to believe, where cross-validation contradicts it, or where the place of
     production is odd, that takes a person's yes, or is refused if nobody is to be asked.
 
-    >>> equal = Evidence(812, 637, 250, Pairs(812, 600, 37, 37))
+    >>> equal = Evidence(812, 637, 250, Comparison(812, 600, 37, 37))
     >>> decision = decide(equal, PromotionThresholds())
     >>> decision.deploy, decision.reasons[0].split(" on ")[0]
     (False, "accuracy 78.4% is not better than production's 78.4%")
     """
     judged = [_judge_floor(evidence, thresholds), _judge_majority(evidence)]
-    if evidence.pairs:
-        judged += _judge_against_production(evidence.pairs, thresholds)
+    if evidence.comparison:
+        judged += _judge_against_production(evidence.comparison, thresholds)
     against = tuple(reason for good, reason in judged if not good)
     doubts = (*evidence.doubts, *_thin(evidence, thresholds), *_contradicted(evidence, thresholds))
     notes = (*evidence.notes, *_notes(evidence))
@@ -159,31 +259,31 @@ def _judge_majority(evidence: Evidence) -> tuple[bool, str]:
 
 
 def _judge_against_production(
-    pairs: Pairs, thresholds: PromotionThresholds
+    compared: Comparison, thresholds: PromotionThresholds
 ) -> Iterator[tuple[bool, str]]:
-    yield _judge_difference(pairs, thresholds.min_improvement)
+    yield _judge_difference(compared, thresholds.min_improvement)
     if thresholds.max_p_value is not None:
-        yield _judge_chance(pairs, thresholds.max_p_value)
+        yield _judge_chance(compared, thresholds.max_p_value)
 
 
-def _judge_difference(pairs: Pairs, min_improvement: float) -> tuple[bool, str]:
-    candidate = Fraction(pairs.candidate_correct, pairs.rows)
-    production = Fraction(pairs.production_correct, pairs.rows)
+def _judge_difference(compared: Comparison, min_improvement: float) -> tuple[bool, str]:
+    candidate = Fraction(compared.candidate_correct, compared.rows)
+    production = Fraction(compared.production_correct, compared.rows)
     asked = _exact(min_improvement)
     good = candidate > production + asked
     a, b = _percents(candidate, production)
     verb = "is better than" if good else "is not better than"
     if not good and candidate > production:
         verb = "is not better by enough than"
-    same = f"on the same {pairs.rows} rows (MIN_IMPROVEMENT {float(asked):.1%})"
+    same = f"on the same {compared.rows} rows (MIN_IMPROVEMENT {float(asked):.1%})"
     return good, f"accuracy {a} {verb} production's {b} {same}"
 
 
-def _judge_chance(pairs: Pairs, max_p_value: float) -> tuple[bool, str]:
-    good = pairs.p_value <= max_p_value
+def _judge_chance(compared: Comparison, max_p_value: float) -> tuple[bool, str]:
+    good = compared.p_value <= max_p_value
     verb = "is hardly" if good else "may be"
-    rows = f"{pairs.only_candidate_right} rows against {pairs.only_production_right}"
-    p = f"p = {pairs.p_value:.2g}, MAX_P_VALUE {max_p_value:g}"
+    rows = f"{compared.only_candidate_correct} rows against {compared.only_production_correct}"
+    p = f"p = {compared.p_value:.2g}, MAX_P_VALUE {max_p_value:g}"
     return good, f"that it alone predicts {rows} correctly {verb} chance (McNemar: {p})"
 
 
@@ -194,7 +294,7 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
             f"PRODUCTION COULD NOT BE SCORED: {evidence.production_problem} "
             "The candidate was judged without it; look at the production file"
         )
-    elif not evidence.pairs:
+    elif not evidence.comparison:
         notes.append("there is no production model, so there was nothing to beat")
     if evidence.coverage:
         notes += _known_to(evidence)
@@ -260,3 +360,11 @@ def _percents(first: Fraction, second: Fraction) -> tuple[str, str]:
         if first == second or texts[0] != texts[1]:
             break
     return (f"{float(first):.1%}", f"{float(second):.1%}") if texts[0] == texts[1] else texts
+
+
+def _share(count: int, rows: int) -> float | None:
+    return count / rows if rows else None
+
+
+def _unfitting(counted: object) -> ModelError:
+    return ModelError(f"The counts do not fit together: {counted}", "report this as a defect")

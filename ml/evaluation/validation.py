@@ -12,7 +12,7 @@ import numpy as np
 from ml.contract import REGIMES
 from ml.data.samples import Samples, moment_of, utc
 from ml.errors import ModelBroken
-from ml.evaluation.comparison import compare_with_production
+from ml.evaluation.comparison import score_on_holdout
 from ml.evaluation.promotion import Decision, PromotionThresholds, decide
 from ml.evaluation.slices import accuracy_over_time
 from ml.json_files import as_json
@@ -66,30 +66,29 @@ def judge_candidate(
     production = read_production(models_dir)
     content = production.model if production else None
     majority = str(candidate.metrics["majority_regime"])
-    found = compare_with_production(holdout, session, content, majority)
+    scored = score_on_holdout(holdout, session, content, majority)
     cv = candidate.metrics.get("cv_interval")
     notes = list(_hardly_predicted(candidate.metrics["train_class_counts"]))
     if production and production.sha256 == candidate.sha256:
         notes.append("this very model is in production already")
     evidence = replace(
-        found.evidence,
+        scored.evidence,
         cv_interval=cv and (cv[0], cv[1]),
-        notes=(*found.evidence.notes, *notes),
+        notes=(*scored.evidence.notes, *notes),
         doubts=(
-            *found.evidence.doubts,
+            *scored.evidence.doubts,
             *odd_place(models_dir, former_place),
             *held(models_dir, candidate.sha256),
         ),
     )
     decision = decide(evidence, thresholds)
-    pairs = found.to_dict()
+    told = decision.to_dict()
     metrics = candidate.metrics | {
-        "decision": decision.to_dict(),
-        "comparison": pairs,
-        "production_accuracy": pairs and pairs["production_accuracy"],
+        "decision": told,
+        "production_accuracy": told["production_accuracy"],
         "production_sha256": production.sha256 if production else None,
         "accuracy_over_time": accuracy_over_time(
-            holdout, found.candidate_right, found.compared, found.production_right
+            holdout, scored.candidate_correct, scored.compared, scored.production_correct
         ),
     }
     files = {METRICS_FILE: as_json(metrics), **report_files(metrics)}

@@ -1,11 +1,10 @@
 """Compares any two model files on the holdout rows of a snapshot, by the code that judges runs."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from onnxruntime import InferenceSession
 from tabulate import tabulate
@@ -14,7 +13,7 @@ from ml.contract import REGIMES
 from ml.data.samples import Samples, utc
 from ml.data.split import split_by_time
 from ml.errors import ModelError
-from ml.evaluation.comparison import compare_with_production
+from ml.evaluation.comparison import score_on_holdout
 from ml.evaluation.promotion import Decision, PromotionThresholds, decide
 from ml.evaluation.scores import Scores, evaluate, most_frequent
 from ml.onnx_model import check_contract, load_model, read_metadata, score
@@ -32,9 +31,7 @@ class Versus:
         shas: hex digests.
         windows: first and last training timestamp of each, as its file says them; else empty.
         scores: of each on all holdout rows.
-        pairs: `comparison` of `metrics.json`, with the first model as the candidate; None if the
-            second could not be scored.
-        decision: whether the first may replace the second.
+        decision: whether the first, as the candidate, may replace the second.
         period: first and last timestamp of the holdout.
     """
 
@@ -42,7 +39,6 @@ class Versus:
     shas: tuple[str, str]
     windows: tuple[tuple[str, str], tuple[str, str]]
     scores: tuple[Scores, Scores]
-    pairs: Mapping[str, Any] | None
     decision: Decision
     period: tuple[str, str]
 
@@ -96,7 +92,7 @@ def compare_models(
     for name, session in zip(names, sessions, strict=True):
         check_contract(session, name)
     majority = most_frequent(train.class_counts())
-    found = compare_with_production(holdout, sessions[0], files[1], majority)
+    evidence = score_on_holdout(holdout, sessions[0], files[1], majority).evidence
     scores = [
         evaluate(holdout.labels, score(session, holdout.features, name)[0])
         for name, session in zip(names, sessions, strict=True)
@@ -106,8 +102,7 @@ def compare_models(
         shas=(_sha256(files[0]), _sha256(files[1])),
         windows=(_window(sessions[0]), _window(sessions[1])),
         scores=(scores[0], scores[1]),
-        pairs=found.to_dict(),
-        decision=decide(found.evidence, thresholds),
+        decision=decide(evidence, thresholds),
         period=(utc(holdout.timestamps[0]).isoformat(), utc(holdout.timestamps[-1]).isoformat()),
     )
 
@@ -131,12 +126,12 @@ def versus_text(versus: Versus) -> str:
         ),
     ]
     table = tabulate(rows, ("", *versus.names), "simple", disable_numparse=True)
-    decision = versus.decision
+    decision, compared = versus.decision, versus.decision.evidence.comparison
     verdict = "may" if decision.deploy else "may NOT"
     lines = (
         f"Holdout: {when(versus.period[0])} to {when(versus.period[1])}",
         *_seen(versus),
-        *(paired_lines(versus.pairs, versus.names) if versus.pairs else ()),
+        *(paired_lines(compared.to_dict(), versus.names) if compared else ()),
         f"{versus.names[0]} {verdict} replace {versus.names[1]}:",
         *(f"  - {reason}" for reason in decision.reasons),
         *(f"  Note: {note}" for note in decision.notes),

@@ -14,17 +14,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ml.errors import ModelBroken, ModelError
-from ml.json_files import as_json
-from ml.onnx_model import check_answers
+from ml.json_files import as_json, read_json, read_object
+from ml.onnx_model import check_answers, load_model, read_metadata
 from ml.registry.hold import Hold, end_hold, local_user, put_hold, read_hold
-from ml.registry.mending import metrics_of_model
+from ml.registry.metrics_file import sound
 from ml.registry.models import (
     ModelsDir,
     Production,
     backup_names,
     beyond_ten,
+    candidate_folders,
     open_store,
     read_candidate,
+    read_metrics_of,
     read_production,
     remove_folders,
     require_same,
@@ -38,6 +40,9 @@ Check = Callable[[bytes, str], None]
 Pages = Callable[[Mapping[str, Any]], Mapping[str, bytes]]
 
 log = logging.getLogger(__name__)
+
+_NUMBERS = ("total_samples", "train_samples", "holdout_samples", "class_counts")
+_TEXTS = ("data_fingerprint", "train_start", "train_end", "holdout_start", "holdout_end")
 
 
 @dataclass(frozen=True)
@@ -261,3 +266,44 @@ def _sound_backup(store: Store, name: str, check: Check) -> Production:
 
 def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def metrics_of_model(
+    store: Store, model: Production, beside: bytes | None = None
+) -> dict[str, Any] | None:
+    """Looks where a model's metrics may be kept, newest first, and else into the file itself.
+
+    Args:
+        store: the models.
+        model: whose metrics.
+        beside: content of the metrics file that stands beside it, and is not its own. If it speaks
+            of the same data, the model was damaged and not replaced, so its own word is not taken.
+
+    Returns:
+        The metrics of a candidate or a backup with this digest; or what the file's metadata say of
+        it; None if nothing is known.
+    """
+    places = (
+        *(f"{folder}/{METRICS_FILE}" for folder in reversed(candidate_folders(store))),
+        *(f"backups/{name}/{PRODUCTION_METRICS}" for name in reversed(backup_names(store))),
+    )
+    for place in places:
+        metrics = read_metrics_of(store, place, model.sha256)
+        if metrics and metrics.get("model_sha256") == model.sha256:
+            return metrics
+    told = _told_by_the_file(model)
+    if told and told["data_fingerprint"] == (read_object(beside) or {}).get("data_fingerprint"):
+        return None
+    return told
+
+
+def _told_by_the_file(model: Production) -> dict[str, Any] | None:
+    try:
+        metadata = read_metadata(load_model(model.model))
+        told = read_object(metadata["metrics"]) or {}
+        numbers = {name: read_json(metadata[name]) for name in _NUMBERS}
+        texts = {name: metadata[name] for name in _TEXTS}
+    except (ModelBroken, KeyError):
+        return None
+    metrics = sound({**told, **numbers, **texts, "model_sha256": model.sha256})
+    return metrics | dict.fromkeys(("production_accuracy", "trained_at", "run_id", "decision"))

@@ -87,8 +87,13 @@ class _Drift(TypedDict):
 @with_config(_PLAIN)
 class _Comparison(TypedDict):
     rows: Count
-    only_candidate_right: Count
-    only_production_right: Count
+    left_out_rows: Count
+    both_correct: Count
+    only_candidate_correct: Count
+    only_production_correct: Count
+    candidate_accuracy: Share
+    production_accuracy: Share
+    difference: Difference
     p_value: Share
     difference_interval: DifferenceInterval | None
 
@@ -106,10 +111,9 @@ class _Decision(TypedDict):
     doubts: NotRequired[list[str]]
     thresholds: NotRequired[_Thresholds]
     accuracy: NotRequired[Share | None]
-    candidate_accuracy: NotRequired[Share | None]
     production_accuracy: NotRequired[Share | None]
     holdout_samples: NotRequired[Count]
-    compared_samples: NotRequired[Count]
+    comparison: NotRequired[_Comparison | None]
 
 
 @with_config(_PLAIN)
@@ -162,7 +166,6 @@ class Metrics(TypedDict):
     feature_importances: dict[str, Number]
     permutation_importances: dict[str, Number]
     drift: NotRequired[list[_Drift]]
-    comparison: NotRequired[_Comparison | None]
     decision: NotRequired[_Decision | None]
     latency_ms: Number
     git_commit: NotRequired[str | None]

@@ -15,8 +15,7 @@ from ml.registry.history import read_history
 from ml.registry.hold import read_hold
 from ml.registry.status import KeptModel, look_at_backups, look_at_production, metrics_of_runs
 from ml.registry.store import Store
-from ml.report.balance_chart import balance_chart, balances
-from ml.report.charts import history_chart
+from ml.report.charts import balance_chart, balances, history_chart
 from ml.report.pages import render
 from ml.words import Verdict, age, verdict_of
 

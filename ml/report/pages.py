@@ -15,7 +15,7 @@ from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from markupsafe import Markup
 
 from ml.contract import REGIMES
-from ml.decoration import decoration
+from ml.errors import decoration
 from ml.registry.names import CONFUSION_FILE, REPORT_FILE, REPORT_PAGE_FILE
 from ml.report.charts import accuracy_chart, calibration_chart
 from ml.report.plots import confusion_matrix_png

@@ -15,26 +15,26 @@ def text_report(metrics: Mapping[str, Any]) -> str:
     return "\n\n".join("\n".join(section(metrics)) for section in sections) + "\n"
 
 
-def paired_lines(pairs: Mapping[str, Any], names: tuple[str, str]) -> Iterator[str]:
+def paired_lines(compared: Mapping[str, Any], names: tuple[str, str]) -> Iterator[str]:
     """What the comparison row by row found.
 
     Args:
-        pairs: `comparison` of `metrics.json`, with the first model as the candidate.
+        compared: `comparison` of a decision, with the first model as the candidate.
         names: of both models.
 
-    >>> pairs = {"only_candidate_right": 9, "only_production_right": 1, "p_value": 0.0215}
-    >>> for line in paired_lines(pairs | {"difference_interval": (0.01, 0.15)}, ("new", "old")):
+    >>> told = {"only_candidate_correct": 9, "only_production_correct": 1, "p_value": 0.0215}
+    >>> for line in paired_lines(told | {"difference_interval": (0.01, 0.15)}, ("new", "old")):
     ...     print(line)
-    Only new right: 9 rows, only old right: 1 rows
+    Predicted correctly by new alone: 9 rows, by old alone: 1 rows
     Chance of such a difference between equal models (McNemar, exact): p = 0.021
     95% interval of the difference: +1.0 to +15.0 points
     """
-    only = pairs["only_candidate_right"], pairs["only_production_right"]
-    yield f"Only {names[0]} right: {only[0]} rows, only {names[1]} right: {only[1]} rows"
+    a, b = compared["only_candidate_correct"], compared["only_production_correct"]
+    yield f"Predicted correctly by {names[0]} alone: {a} rows, by {names[1]} alone: {b} rows"
     chance = "Chance of such a difference between equal models (McNemar, exact)"
-    yield f"{chance}: p = {pairs['p_value']:.2g}"
-    if pairs["difference_interval"]:
-        low, high = map(points, pairs["difference_interval"])
+    yield f"{chance}: p = {compared['p_value']:.2g}"
+    if compared["difference_interval"]:
+        low, high = map(points, compared["difference_interval"])
         yield f"95% interval of the difference: {low} to {high} points"
 
 
@@ -57,7 +57,7 @@ def verdict_lines(decision: Mapping[str, Any] | None) -> Iterator[str]:
 def _numbers(metrics: Mapping[str, Any]) -> Iterator[str]:
     folds = len(metrics["cv_accuracies"])
     spread = f" ± {percent(metrics['cv_std'])} over {folds} folds in time" if folds else ""
-    interval, pairs = metrics["accuracy_interval"], metrics["comparison"]
+    interval, compared = metrics["accuracy_interval"], (metrics["decision"] or {}).get("comparison")
     known = f" (95%: {interval[0]:.1%} to {interval[1]:.1%})" if interval else ""
     rows = {
         "accuracy on the holdout": percent(metrics["test_accuracy"]) + known,
@@ -73,8 +73,8 @@ def _numbers(metrics: Mapping[str, Any]) -> Iterator[str]:
         "one row takes": f"{metrics['latency_ms']:.3f} ms",
     }
     yield from (f"{name:<28}{value}" for name, value in rows.items())
-    if pairs:
-        yield from paired_lines(pairs, ("the candidate", "production"))
+    if compared:
+        yield from paired_lines(compared, ("the candidate", "production"))
 
 
 def _regimes(metrics: Mapping[str, Any]) -> Iterator[str]:

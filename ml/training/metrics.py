@@ -100,7 +100,6 @@ def facts_of(
         "trained_at": provenance.trained_at.astimezone(UTC).isoformat(timespec="seconds"),
         "deployed_at": None,
         "decision": None,
-        "comparison": None,
         "settings": dict(settings),
         "versions": versions(),
     }

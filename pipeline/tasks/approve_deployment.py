@@ -170,19 +170,20 @@ def _ruled(ti: Any) -> dict[str, Any]:
 
 
 def _compared_rows(decision: Mapping[str, Any]) -> tuple[str, ...]:
-    if decision["production_accuracy"] is None:
+    compared = decision["comparison"]
+    if not compared:
         return ("| production | not scored | |",)
-    rows = decision["compared_samples"]
     return (
-        f"| candidate, compared | {decision['candidate_accuracy']:.2%} | {rows} |",
-        f"| production, compared | {decision['production_accuracy']:.2%} | {rows} |",
+        f"| candidate, compared | {compared['candidate_accuracy']:.2%} | {compared['rows']} |",
+        f"| production, compared | {compared['production_accuracy']:.2%} | {compared['rows']} |",
     )
 
 
 def _numbers(decision: Mapping[str, Any]) -> str:
-    if decision["production_accuracy"] is None:
+    compared = decision["comparison"]
+    if not compared:
         return f"accuracy {decision['accuracy']:.2%} passed the promotion rule"
     return (
-        f"accuracy {decision['candidate_accuracy']:.2%} is better than production's "
-        f"{decision['production_accuracy']:.2%} on the same {decision['compared_samples']} rows"
+        f"accuracy {compared['candidate_accuracy']:.2%} is better than production's "
+        f"{compared['production_accuracy']:.2%} on the same {compared['rows']} rows"
     )

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from ml.decoration import decoration
+from ml.errors import decoration
 from ml.json_files import as_json
 from ml.registry.deployment import deploy_candidate
 from ml.registry.models import read_candidate, read_production, update_candidate

@@ -6,10 +6,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from ml.decoration import decoration
+from ml.errors import decoration
 from ml.registry.deployment import roll_back as roll_back_model
 from ml.registry.status import KeptModel, read_status, status_text
-from notifications.facts import RollbackFacts
 from notifications.messages import rolled_back
 from pipeline import gauges
 from pipeline.alerts import tell
@@ -67,18 +66,8 @@ def notify_rollback(
     listed: Mapping[str, Any], rolled: Mapping[str, Any], links: Mapping[str, str]
 ) -> None:
     """Tells which model is in production now and which it replaced."""
-    replaced = listed["production"] or {}
-    facts = RollbackFacts(
-        run_id=rolled["run_id"],
-        sha256=rolled["sha256"],
-        accuracy=rolled["accuracy"],
-        completed=datetime.now(UTC),
-        changed=rolled["changed"],
-        replaced_run_id=replaced.get("run_id"),
-        replaced_accuracy=replaced.get("test_accuracy"),
-        kept=rolled["backup"],
-    )
-    tell(rolled_back(facts, links))
+    told = {**rolled, "replaced": listed["production"]}
+    tell(rolled_back(told, datetime.now(UTC), links))
 
 
 def _told(model: KeptModel) -> dict[str, Any]:

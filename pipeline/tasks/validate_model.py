@@ -8,7 +8,7 @@ from typing import Any
 from clickhouse.snapshot import Snapshot, verify
 from ml.data.reading import read_rows_since
 from ml.data.samples import moment_of
-from ml.decoration import decoration
+from ml.errors import decoration
 from ml.evaluation.promotion import PromotionThresholds
 from ml.evaluation.validation import judge_candidate
 from ml.registry.hold import release

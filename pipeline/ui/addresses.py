@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from airflow.configuration import conf
 
-from ml.decoration import decoration
+from ml.errors import decoration
 from pipeline.dag_defaults import ROLLBACK
 from pipeline.settings import read_text
 

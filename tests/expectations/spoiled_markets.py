@@ -44,7 +44,6 @@ LABEL = "regime_label"
 BTC = "symbol = 'BTCUSDT'"
 _OLDEST = "(SELECT min(timestamp) FROM good)"
 _NEWEST = "(SELECT max(timestamp) FROM good)"
-_DAY = f"toDate({_OLDEST}) + 17"
 
 
 def label(where: str, to: str) -> str:
@@ -154,16 +153,6 @@ LABELS = [
         "symbol_of_one_regime",
         label(BTC, "'range'"),
         warned_by=("labels of each symbol", "labels change"),
-    ),
-    Spoiled(
-        "day_of_one_regime",
-        label(f"toDate(timestamp) = {_DAY}", "'breakout'"),
-        warned_by=("labels of each day",),
-    ),
-    Spoiled(
-        "three_days_of_one_regime",
-        label(f"toDate(timestamp) BETWEEN {_DAY} AND {_DAY} + 2", "'breakout'"),
-        warned_by=("labels of each day",),
     ),
     Spoiled(
         "block_of_one_label",

@@ -16,8 +16,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.decoration import decoration
-from ml.errors import ModelBroken
+from ml.errors import ModelBroken, decoration
 from ml.json_files import as_json, read_json, read_object
 from ml.onnx_model import check_answers
 from ml.registry.deployment import deploy_candidate, roll_back

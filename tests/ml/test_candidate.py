@@ -9,7 +9,7 @@ import pytest
 
 from ml.contract import FEATURES, REGIMES
 from ml.errors import ModelBroken, TooFewSamples
-from ml.evaluation.promotion import Decision, PromotionThresholds
+from ml.evaluation.promotion import PromotionThresholds
 from ml.evaluation.validation import judge_candidate
 from ml.onnx_model import load_model, read_metadata, score
 from ml.registry.deployment import deploy_candidate
@@ -147,7 +147,7 @@ def test_first_candidate_is_deployed_and_its_verdict_is_kept(models_dir, samples
     kept = read_candidate(models_dir, RUN).metrics
 
     assert decision.deploy
-    assert Decision.from_dict(kept["decision"]) == decision
+    assert kept["decision"] == json.loads(json.dumps(decision.to_dict()))
     assert decision.evidence.accuracy == built.metrics["test_accuracy"]
     assert decision.evidence.majority_accuracy == built.metrics["majority_accuracy"]
     report = (models_dir / read_candidate(models_dir, RUN).folder / "report.txt").read_text()
@@ -177,7 +177,7 @@ def test_same_model_again_is_kept_out(models_dir, samples, built):
     assert not decision.deploy
     assert "is not better than production's" in decision.reasons[0]
     assert "this very model is in production already" in decision.notes
-    assert decision.evidence.pairs.production_accuracy == decision.evidence.accuracy
+    assert decision.to_dict()["production_accuracy"] == decision.evidence.accuracy
 
 
 def test_better_model_replaces_a_worse_one(tmp_path, samples, make_samples, build, built):
@@ -190,17 +190,17 @@ def test_better_model_replaces_a_worse_one(tmp_path, samples, make_samples, buil
 
     assert decision.deploy
     kept = read_candidate(tmp_path, RUN).metrics
-    assert kept["production_accuracy"] == decision.evidence.pairs.production_accuracy < 0.5
+    assert kept["production_accuracy"] == decision.to_dict()["production_accuracy"] < 0.5
     assert kept["production_sha256"] == worse.sha256
-    pairs = kept["comparison"]
+    pairs = kept["decision"]["comparison"]
     assert pairs["difference_interval"][0] > 0
-    assert pairs["p_value"] == decision.to_dict()["p_value"] < 1e-6
+    assert pairs["p_value"] == decision.evidence.comparison.p_value < 1e-6
     periods = kept["accuracy_over_time"]
     assert all(row["production_accuracy"] < row["accuracy"] for row in periods)
     done = deploy_candidate(tmp_path, RUN, built.sha256, NOW)
     assert done.backup.endswith(worse.sha256[:8])
     metrics = json.loads((tmp_path / "regime_detector_metrics.json").read_text())
-    assert metrics["production_accuracy"] == decision.evidence.pairs.production_accuracy
+    assert metrics["production_accuracy"] == decision.to_dict()["production_accuracy"]
     assert metrics["deployed_at"] == "2026-11-22T02:15:00+00:00"
 
 

@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 from ml.data.samples import Samples
 from ml.data.split import split_by_time
 from ml.errors import ModelError, TooFewSamples
-from ml.evaluation.comparison import compare_with_production
+from ml.evaluation.comparison import score_on_holdout
 from ml.evaluation.promotion import PromotionThresholds, decide
 from ml.evaluation.validation import judge_candidate
 from ml.onnx_model import load_model
@@ -79,7 +79,7 @@ def test_candidates_trained_on_shuffled_labels_are_never_deployed(
         forest = fit_forest(train.features, labels, TrainingOptions(trees=10, seed=seed, n_jobs=1))
         session = load_model(export_forest(forest))
         known = None if floor else production
-        found = compare_with_production(holdout, session, known, "range")
+        found = score_on_holdout(holdout, session, known, "range")
         deployed.append(decide(found.evidence, PromotionThresholds(floor)).deploy)
 
     assert not any(deployed)
@@ -88,7 +88,7 @@ def test_candidates_trained_on_shuffled_labels_are_never_deployed(
 def test_shuffled_labels_are_the_reason_that_none_was_deployed(samples, honest_production):
     split, production = honest_production
     holdout = samples.rows(split.holdout)
-    found = compare_with_production(holdout, load_model(production), None, "range")
+    found = score_on_holdout(holdout, load_model(production), None, "range")
 
     assert decide(found.evidence, PromotionThresholds()).deploy
 

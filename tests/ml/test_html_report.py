@@ -89,7 +89,7 @@ def test_comparison_shows_both_models_and_the_paired_numbers():
     for expected in ("same 829 holdout rows", "73.9%", "70.2%", "613", "582", "88", "57"):
         assert expected in told
     assert "+3.7 points" in told and "+0.6 to +7.1 points" in told and "p = 0.012" in told
-    assert "both right 525" in told and "both wrong 159" in told
+    assert "both correct 525" in told and "both wrong 159" in told
 
 
 def test_comparison_without_production_says_so():

@@ -13,7 +13,7 @@ from ml.registry.history import remember
 from ml.registry.hold import Hold, put_hold
 from ml.registry.models import write_candidate, write_candidate_files
 from ml.registry.store import Folder
-from ml.report.balance_chart import balance_chart, balances
+from ml.report.charts import balance_chart, balances
 from ml.report.models_page import MOST_RUNS, models_page
 from tests.dags.small_models import START, WEEK, deploy, small_candidates
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 
 from ml.data.samples import Coverage
 from ml.errors import ModelError
-from ml.evaluation.evidence import Evidence, Pairs
-from ml.evaluation.promotion import Decision, PromotionThresholds, decide
+from ml.evaluation.promotion import Comparison, Evidence, PromotionThresholds, decide
 
 
 def against(production_correct, rows=1000, correct=800):
     """Models that agree wherever both can be right."""
     both = min(correct, production_correct)
-    return Pairs(rows, both, correct - both, production_correct - both)
+    return Comparison(rows, both, correct - both, production_correct - both)
 
 
 BETTER = Evidence(1000, 800, 300, against(700))
@@ -43,11 +42,11 @@ def test_rule_deploys_only_if_nothing_speaks_against_it(
     floor_good, majority_good, production, max_p_value
 ):
     compared = {
-        "none": {"pairs": None},
-        "beaten": {"pairs": against(799)},
-        "equal": {"pairs": against(800)},
-        "ahead": {"pairs": against(801)},
-        "broken": {"pairs": None, "production_problem": "It does not open."},
+        "none": {"comparison": None},
+        "beaten": {"comparison": against(799)},
+        "equal": {"comparison": against(800)},
+        "ahead": {"comparison": against(801)},
+        "broken": {"comparison": None, "production_problem": "It does not open."},
     }[production]
     decision = verdict(
         accuracy=0.8 if floor_good else 0.801,
@@ -79,11 +78,11 @@ def test_rule_deploys_only_if_nothing_speaks_against_it(
             "accuracy 80.0% does not beat always naming the most frequent regime, 81.0%",
         ),
         (
-            {"pairs": against(800)},
+            {"comparison": against(800)},
             NOT_BETTER,
         ),
         (
-            {"pairs": Pairs(1000, 759, 41, 33), "max_p_value": 0.05},
+            {"comparison": Comparison(1000, 759, 41, 33), "max_p_value": 0.05},
             MAY_BE_CHANCE,
         ),
     ],
@@ -122,8 +121,8 @@ def test_improvement_equal_to_the_one_asked_is_not_enough():
 def test_equal_models_are_never_deployed(rows, data):
     correct = data.draw(st.integers(0, rows))
     both = data.draw(st.integers(max(0, 2 * correct - rows), correct))
-    pairs = Pairs(rows, both, correct - both, correct - both)
-    decision = verdict(Evidence(rows, correct, 0, pairs), accuracy=0.0)
+    compared = Comparison(rows, both, correct - both, correct - both)
+    decision = verdict(Evidence(rows, correct, 0, compared), accuracy=0.0)
 
     assert not decision.deploy
 
@@ -134,22 +133,22 @@ def test_accuracy_equal_to_the_floor_reaches_it(percent):
 
 
 def test_negative_improvement_tolerates_a_slightly_worse_candidate():
-    assert verdict(improvement=-0.01, pairs=against(805)).deploy
-    assert not verdict(improvement=-0.01, pairs=against(810)).deploy
+    assert verdict(improvement=-0.01, comparison=against(805)).deploy
+    assert not verdict(improvement=-0.01, comparison=against(810)).deploy
 
 
 def test_improvement_that_may_be_chance_is_kept_out_only_if_asked():
-    pairs = Pairs(1000, 759, 41, 33)
+    compared = Comparison(1000, 759, 41, 33)
 
-    assert verdict(pairs=pairs).deploy
-    assert not verdict(pairs=pairs, max_p_value=0.05).deploy
-    assert verdict(pairs=Pairs(1000, 740, 60, 20), max_p_value=0.05).deploy
+    assert verdict(comparison=compared).deploy
+    assert not verdict(comparison=compared, max_p_value=0.05).deploy
+    assert verdict(comparison=Comparison(1000, 740, 60, 20), max_p_value=0.05).deploy
 
 
 def test_p_value_is_that_of_the_exact_test():
     # 2 * (1 + 10) / 2**10
-    assert Pairs(100, 50, 9, 1).p_value == pytest.approx(0.021484375)
-    assert Pairs(100, 50, 0, 0).p_value == 1.0
+    assert Comparison(100, 50, 9, 1).p_value == pytest.approx(0.021484375)
+    assert Comparison(100, 50, 0, 0).p_value == 1.0
 
 
 def test_accuracy_of_no_rows_is_never_deployed():
@@ -187,9 +186,9 @@ def test_counts_that_do_not_fit_together_are_refused(changes):
 @pytest.mark.parametrize(
     "counts", [(0, 0, 0, 0), (10, 5, 5, 1), (10, -1, 5, 5), (10, math.nan, 0, 0), (10, 5.0, 0, 0)]
 )
-def test_pairs_that_do_not_fit_together_are_refused(counts):
+def test_comparison_whose_counts_do_not_fit_together_is_refused(counts):
     with pytest.raises(ModelError, match="counts do not fit"):
-        Pairs(*counts)
+        Comparison(*counts)
 
 
 def test_notes_say_that_there_was_nothing_to_beat():
@@ -246,14 +245,14 @@ def test_thin_holdout_asks_a_person_with_the_numbers_and_what_to_label(coverage,
     assert decision.notes[0] == f"a person should decide: {doubt}"
 
 
-@pytest.mark.parametrize("evidence", [ENOUGH, replace(ENOUGH, pairs=None)])
+@pytest.mark.parametrize("evidence", [ENOUGH, replace(ENOUGH, comparison=None)])
 def test_holdout_of_enough_days_and_runs_asks_nobody(evidence):
     decision = verdict(evidence)
     assert decision.deploy and decision.doubts == ()
 
 
 def test_thin_holdout_without_production_asks_too():
-    assert verdict(STRETCH, pairs=None).doubts
+    assert verdict(STRETCH, comparison=None).doubts
 
 
 def test_doubt_keeps_production_at_once_where_nobody_is_to_be_asked():
@@ -304,9 +303,12 @@ def test_word_that_is_neither_ask_nor_keep_is_refused():
         replace(ENOUGH, notes=("a", "b"), doubts=("odd",), cv_interval=(0.7, 0.8)),
     ],
 )
-def test_decision_through_json_is_the_same(evidence):
+def test_decision_as_json_is_small_and_has_every_number(evidence):
     decision = verdict(evidence)
     carried = json.loads(json.dumps(decision.to_dict(), allow_nan=False))
 
-    assert Decision.from_dict(carried) == decision
+    assert (carried["accuracy"], carried["reasons"]) == (evidence.accuracy, list(decision.reasons))
+    assert carried["thresholds"] == asdict(decision.thresholds)
+    compared = evidence.comparison
+    assert (carried["comparison"] or {}).get("rows") == (compared and compared.rows)
     assert len(json.dumps(carried)) < 2_000

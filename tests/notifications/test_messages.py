@@ -5,15 +5,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from notifications import messages
-from notifications.facts import (
-    Comparison,
-    FailedRule,
-    FailedTask,
-    RegimeCount,
-    RejectedData,
-    RollbackFacts,
-    Significance,
-    TrainingFacts,
+from tests.notifications.example_runs import (
+    class_count,
+    compared,
+    failed_rule,
+    gate_report,
+    judged,
 )
 
 COMPLETED = datetime(2024, 11, 28, 2, 15, tzinfo=UTC)
@@ -33,6 +30,7 @@ DEPLOYED_CONTRACT = """\
 
 Model deployed to production.
 Application will use new model on next restart."""
+JUDGED_ON = "Trained on 350 of the samples, judged on the newest 90."
 
 REJECTED_CONTRACT = """\
 ❌ Regime Detection Model Training Failed
@@ -44,27 +42,28 @@ Samples: 250 (need 300+)
 Please label more data and retry."""
 
 
-def test_deployed_with_facts_alone_is_the_contract():
-    message = messages.deployed(TrainingFacts(0.785, 450, COMPLETED))
-    assert message.text == DEPLOYED_CONTRACT
+def test_deployed_begins_with_the_contract():
+    message = messages.deployed(judged(), gate_report(), COMPLETED)
+    assert message.text == f"{DEPLOYED_CONTRACT}\n\n{JUDGED_ON}"
     assert message.kind == "deployed"
 
 
 def test_deployed_with_everything_puts_details_and_known_links_below_the_contract():
-    facts = TrainingFacts(
-        0.785,
-        450,
-        COMPLETED,
+    metrics = judged(
         reasons=("Accuracy 78.50% is at least 65.00%.",),
-        comparison=Comparison(candidate=0.785, production=0.74, rows=90),
+        comparison=compared(0.785, 0.74),
         notes=("3 rows left the comparison: production had seen them.",),
     )
-    assert messages.deployed(facts, LINKS).text == (
+    assert messages.deployed(metrics, gate_report(), COMPLETED, LINKS).text == (
         DEPLOYED_CONTRACT
         + """
 
 ⚠️ 3 rows left the comparison: production had seen them.
+Trained on 350 of the samples, judged on the newest 90.
 Compared on the same 90 rows: candidate 78.50%, production 74.00%.
+Difference: +4.5 points.
+Predicted correctly by the candidate alone: 15 rows, by production alone: 5: hardly chance \
+(McNemar p = 0.04).
 • Accuracy 78.50% is at least 65.00%.
 
 Run: http://localhost:8080/dags/regime_model_training/runs/r1
@@ -73,18 +72,16 @@ Report: http://localhost:8080/report?run=r1&tab=1"""
 
 
 def test_not_deployed_with_two_reasons_names_both_in_one_sentence():
-    facts = TrainingFacts(
+    metrics = judged(
         0.62,
-        450,
-        COMPLETED,
         reasons=(
             "accuracy 62.00% is below the floor of 65.00%",
             "production reaches 64.00% on the same 90 rows.",
         ),
-        comparison=Comparison(candidate=0.62, production=0.64, rows=90),
+        comparison=compared(0.62, 0.64, 0.3),
     )
     assert (
-        messages.not_deployed(facts).text
+        messages.not_deployed(metrics, gate_report(), COMPLETED).text
         == """\
 🎯 Regime Detection Model Training Complete
 
@@ -97,21 +94,23 @@ Model not deployed: accuracy 62.00% is below the floor of 65.00%; production rea
 the same 90 rows.
 Production model unchanged.
 
-Compared on the same 90 rows: candidate 62.00%, production 64.00%."""
+Trained on 350 of the samples, judged on the newest 90.
+Compared on the same 90 rows: candidate 62.00%, production 64.00%.
+Difference: -2.0 points.
+Predicted correctly by the candidate alone: 15 rows, by production alone: 5: may be chance \
+(McNemar p = 0.3)."""
     )
 
 
 def test_approval_awaited_says_what_by_when_and_what_happens_without_an_answer():
-    facts = TrainingFacts(
-        0.785,
-        450,
-        COMPLETED,
+    metrics = judged(
         reasons=("accuracy 78.50% reaches the floor of 65.00%",),
-        comparison=Comparison(candidate=0.785, production=0.74, rows=90),
+        comparison=compared(0.785, 0.74),
     )
+    until = COMPLETED + timedelta(days=3)
     page = {"Approve or reject": "http://localhost:8080/x/required_actions"}
     assert (
-        messages.approval_awaited(facts, COMPLETED + timedelta(days=3), page).text
+        messages.approval_awaited(metrics, gate_report(), until, page).text
         == """\
 ✋ Regime Detection Model Awaits Approval
 
@@ -122,7 +121,11 @@ def test_approval_awaited_says_what_by_when_and_what_happens_without_an_answer()
 Please approve or reject it in Airflow.
 Without an answer, production keeps its model.
 
+Trained on 350 of the samples, judged on the newest 90.
 Compared on the same 90 rows: candidate 78.50%, production 74.00%.
+Difference: +4.5 points.
+Predicted correctly by the candidate alone: 15 rows, by production alone: 5: hardly chance \
+(McNemar p = 0.04).
 • accuracy 78.50% reaches the floor of 65.00%
 
 Approve or reject: http://localhost:8080/x/required_actions"""
@@ -130,17 +133,16 @@ Approve or reject: http://localhost:8080/x/required_actions"""
 
 
 def test_rolled_back_names_both_models_and_where_the_replaced_one_is_kept():
-    facts = RollbackFacts(
-        run_id="r1",
-        sha256="0123456789abcdef",
-        accuracy=0.74,
-        completed=COMPLETED,
-        replaced_run_id="r2",
-        replaced_accuracy=0.785,
-        kept="backups/2024-11-28T021500Z_fedcba98",
-    )
+    rolled = {
+        "run_id": "r1",
+        "sha256": "0123456789abcdef",
+        "accuracy": 0.74,
+        "changed": True,
+        "backup": "backups/2024-11-28T021500Z_fedcba98",
+        "replaced": {"run_id": "r2", "test_accuracy": 0.785},
+    }
     assert (
-        messages.rolled_back(facts, {"Log": "http://localhost:8080/log"}).text
+        messages.rolled_back(rolled, COMPLETED, {"Log": "http://localhost:8080/log"}).text
         == """\
 ⏪ Regime Detection Model Rolled Back
 
@@ -159,7 +161,8 @@ Log: http://localhost:8080/log"""
 
 
 def test_rolled_back_to_what_was_there_already_says_that_nothing_changed():
-    text = messages.rolled_back(RollbackFacts("r1", "0" * 64, None, COMPLETED, changed=False)).text
+    rolled = {"run_id": "r1", "sha256": "0" * 64, "accuracy": None, "changed": False}
+    text = messages.rolled_back(rolled, COMPLETED).text
     assert "📊 Test Accuracy: not known" in text
     assert text.endswith("was in production already.\nProduction model unchanged.")
 
@@ -172,21 +175,20 @@ def test_rolled_back_to_what_was_there_already_says_that_nothing_changed():
     ],
 )
 def test_completed_in_another_zone_or_none_is_told_in_utc(completed):
-    message = messages.deployed(TrainingFacts(0.785, 450, completed))
-    assert message.text == DEPLOYED_CONTRACT
+    message = messages.deployed(judged(), gate_report(), completed)
+    assert message.text.startswith(DEPLOYED_CONTRACT)
 
 
 def test_data_rejected_with_too_few_samples_starts_with_the_contract():
-    facts = RejectedData(
-        samples=250,
-        needed=300,
-        failed=(
-            FailedRule("labelled samples", "at least 300", "250"),
-            FailedRule("share of trend_up", "0.01 to 0.70", "0.74"),
+    report = gate_report(
+        250,
+        (
+            failed_rule("labelled samples", "at least 300", "250"),
+            failed_rule("share of trend_up", "0.01 to 0.70", "0.74"),
         ),
-        regimes=(RegimeCount("trend_up", 185), RegimeCount("breakout", 4, missing=6)),
+        (class_count("trend_up", 185), class_count("breakout", 4, missing=6)),
     )
-    assert messages.data_rejected(facts, LINKS).text == (
+    assert messages.data_rejected(report, LINKS).text == (
         REJECTED_CONTRACT
         + """
 
@@ -203,14 +205,14 @@ Report: http://localhost:8080/report?run=r1&tab=1"""
 
 
 def test_data_rejected_with_enough_samples_still_names_the_number_needed():
-    message = messages.data_rejected(RejectedData(samples=900, needed=300))
+    message = messages.data_rejected(gate_report(900))
     assert message.text == REJECTED_CONTRACT.replace("250", "900")
 
 
 def test_task_failed_with_error_over_lines_tells_it_in_one():
-    facts = FailedTask("train_model", "ValueError:\n  no <rows> left", "Widen the window.")
+    error, log = "ValueError:\n  no <rows> left", {"Log": "http://localhost:8080/log"}
     assert (
-        messages.task_failed(facts, {"Log": "http://localhost:8080/log"}).text
+        messages.task_failed("train_model", error, "Widen the window.", log).text
         == """\
 ❌ Regime Detection Model Training Failed
 
@@ -224,33 +226,33 @@ Log: http://localhost:8080/log"""
 
 
 def test_task_failed_in_a_rollback_is_not_called_a_training():
-    message = messages.task_failed(FailedTask("roll_back", "disk full", work="Rollback"))
+    message = messages.task_failed("roll_back", "disk full", work="Rollback")
     assert message.title == "❌ Regime Detection Model Rollback Failed"
 
 
 def test_task_failed_without_remedy_still_says_what_to_do():
-    message = messages.task_failed(FailedTask("deploy_model", "disk full"))
+    message = messages.task_failed("deploy_model", "disk full")
     assert message.text.endswith(
         "Error: disk full\n\nPlease read the task's log, remove the cause and retry."
     )
 
 
 def test_task_failed_with_endless_error_cuts_it_at_a_word():
-    line = messages.task_failed(FailedTask("train_model", "word " * 500)).lead[1]
+    line = messages.task_failed("train_model", "word " * 500).lead[1]
     assert line.endswith("word…")
     assert len(line) <= len("Error: ") + 500
 
 
 def test_data_rejected_with_many_rules_shows_twenty_and_counts_the_rest():
-    failed = tuple(FailedRule(f"rule {n}", "a", "b") for n in range(33))
-    text = messages.data_rejected(RejectedData(10, 300, failed)).text
+    failed = tuple(failed_rule(f"rule {n}", "a", "b") for n in range(33))
+    text = messages.data_rejected(gate_report(10, failed)).text
     assert text.count("• rule") == 20
     assert "… and 13 more" in text
 
 
 def test_message_within_limit_gives_up_details_and_keeps_contract_and_links():
-    failed = tuple(FailedRule(f"rule {n}", "x" * 90, "🎯" * 90) for n in range(20))
-    message = messages.data_rejected(RejectedData(250, 300, failed), LINKS)
+    failed = tuple(failed_rule(f"rule {n}", "x" * 90, "🎯" * 90) for n in range(20))
+    message = messages.data_rejected(gate_report(250, failed), LINKS)
     text = message.within(2000)
     assert text.startswith(REJECTED_CONTRACT)
     assert "• rule 0:" in text
@@ -259,7 +261,7 @@ def test_message_within_limit_gives_up_details_and_keeps_contract_and_links():
 
 
 def test_message_within_tiny_limit_never_splits_a_character():
-    text = messages.deployed(TrainingFacts(0.785, 450, COMPLETED)).within(2)
+    text = messages.deployed(judged(), gate_report(), COMPLETED).within(2)
     assert text == "…"
 
 
@@ -286,20 +288,19 @@ def test_run_late_tells_the_deadline_in_utc():
 
 @pytest.mark.parametrize(("p_value", "words"), [(0.05, "hardly chance"), (0.051, "may be chance")])
 def test_difference_without_an_interval_is_told_with_its_chance(p_value, words):
-    compared = Comparison(0.7, 0.75, 200, Significance(10, 20, p_value))
-    facts = TrainingFacts(0.7, 450, COMPLETED, comparison=compared)
-    assert messages.deployed(facts).details[1:] == (
+    metrics = judged(0.7, comparison=compared(0.7, 0.75, p_value))
+    assert messages.deployed(metrics, gate_report(), COMPLETED).details[2:] == (
         "Difference: -5.0 points.",
         (
-            f"Only the candidate is right on 10 rows, only production on 20: {words} "
-            f"(McNemar p = {p_value})."
+            "Predicted correctly by the candidate alone: 15 rows, by production alone: 5: "
+            f"{words} (McNemar p = {p_value})."
         ),
     )
 
 
 def test_endless_lead_is_shortened_at_a_word_and_keeps_every_line_and_link():
     reasons = tuple(f"reason {n} " + "word " * 90 for n in range(12))
-    message = messages.not_deployed(TrainingFacts(0.62, 450, COMPLETED, reasons), LINKS)
+    message = messages.not_deployed(judged(0.62, reasons), gate_report(), COMPLETED, LINKS)
     text = message.within(4096)
     assert len(text.encode("utf-16-le")) // 2 <= 4096
     assert "word…\nProduction model unchanged.\n\nRun: http" in text

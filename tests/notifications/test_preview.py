@@ -9,7 +9,6 @@ import pytest
 from expectations.docs.balance_picture import class_balance_png
 from expectations.rules.class_balance import ClassCount
 from notifications.channels import Channels
-from notifications.facts import FailedTask
 from notifications.message import Picture
 from notifications.messages import task_failed
 from notifications.preview import preview_page
@@ -25,10 +24,11 @@ SHOTS = os.environ.get("PREVIEW_SCREENSHOTS")
 @pytest.fixture(scope="module")
 def messages():
     picture = Picture("class_balance.png", class_balance_png((ClassCount("a", 3, 1, 0, ""),), "x"))
-    odd = FailedTask("train_model", "<script>alert(1)</script> <http://a.b|c> & {x}", "Look.")
+    odd = "<script>alert(1)</script> <http://a.b|c> & {x}"
+    page = {"Run": "https://a.b/?x='\"><script>alert(2)</script>|&y"}
     return {
         **sample_messages({"data rejected": picture}),
-        "odd": task_failed(odd, {"Run": "https://a.b/?x='\"><script>alert(2)</script>|&y"}),
+        "odd": task_failed("train_model", odd, "Look.", page),
     }
 
 

@@ -7,10 +7,10 @@ import socket
 import pytest
 
 from notifications.channels import Channels
-from notifications.facts import FailedRule, FailedTask, RejectedData
 from notifications.message import Message
 from notifications.messages import data_rejected, task_failed
 from notifications.sender import problems, secrets, send
+from tests.notifications.example_runs import failed_rule, gate_report
 
 TOKEN = "123456789:AAE-abc_DEFghi"
 WEBHOOK = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
@@ -19,7 +19,8 @@ TELEGRAM = Channels(telegram_bot_token=TOKEN, telegram_admin_chat_id="-100123")
 SLACK = Channels(slack_webhook_url=WEBHOOK)
 SLACK_BOT = Channels(slack_bot_token=BOT, slack_channel="#ops")
 ODD = "a <b> & x_y_ *z* `q` [w](v) &amp; <script>s</script> :smile: \\n"
-MESSAGE = task_failed(FailedTask("train_model", ODD), {"Run": "http://af/run?a=1&b=x_y"})
+
+MESSAGE = task_failed("train_model", ODD, None, {"Run": "http://af/run?a=1&b=x_y"})
 
 
 def json_channels(receiver, rest=""):
@@ -85,8 +86,8 @@ def test_send_to_slack_bot_names_channel_and_authorises(chats):
 
 
 def test_send_to_telegram_with_long_message_stays_within_its_limit(chats):
-    failed = tuple(FailedRule(f"rule {n}", "x" * 200, "🎯" * 200) for n in range(20))
-    message = data_rejected(RejectedData(250, 300, failed), {"Run": "http://af/run"})
+    failed = tuple(failed_rule(f"rule {n}", "x" * 200, "🎯" * 200) for n in range(20))
+    message = data_rejected(gate_report(250, failed), {"Run": "http://af/run"})
     send_at_once(message, TELEGRAM)
     (payload,) = chats.payloads
     assert len(payload["text"].replace("\r\n", "\n").encode("utf-16-le")) // 2 <= 4096
@@ -235,7 +236,7 @@ def test_secrets_hold_every_token_and_nothing_public():
 
 
 def test_send_with_token_in_an_error_text_masks_it(receiver):
-    message = task_failed(FailedTask("train_model", f"GET /bot{TOKEN}/getMe failed"))
+    message = task_failed("train_model", f"GET /bot{TOKEN}/getMe failed")
     channels = Channels(telegram_bot_token=TOKEN, apprise_urls=(f"json://{receiver.address}",))
     send_at_once(message, channels)
     assert "GET /bot***/getMe failed" in receiver.payloads[0]["message"]

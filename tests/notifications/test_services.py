@@ -20,13 +20,13 @@ import pytest
 from notifications import patience, sender
 from notifications import services as opening
 from notifications.channels import Channels
-from notifications.facts import FailedRule, FailedTask, RegimeCount, RejectedData
 from notifications.message import Picture
 from notifications.messages import data_rejected, task_failed
 from notifications.patience import PAUSES, WITHIN
 from notifications.samples import sample_messages
 from notifications.sender import secrets, send
 from tests.notifications.chat_services import USUAL, Answer, mail_server
+from tests.notifications.example_runs import class_count, failed_rule, gate_report
 
 APPROVED = Path(__file__).parent / "approved"
 TOKEN = "123456789:AAE-abc_DEFghi"
@@ -46,24 +46,22 @@ PICTURE = Picture("confusion_matrix.png", b"\x89PNG\r\n\x1a\n pixels")
 
 
 def odd_message():
-    rule = FailedRule(ODD, ODD[:60], ODD[60:], (ODD,))
-    return data_rejected(
-        RejectedData(3, 300, (rule,), (RegimeCount(ODD, 3),)), {"Run": "http://a.b"}
-    )
+    rule = failed_rule(ODD, ODD[:60], ODD[60:], {"label": ODD})
+    report = gate_report(3, (rule,), (class_count(ODD, 3),))
+    return data_rejected(report, {"Run": "http://a.b"})
 
 
 def long_message():
-    rules = tuple(FailedRule(f"rule {n}", "<&" * 40, "🎯" * 100, ("row " * 30,)) for n in range(19))
-    return data_rejected(
-        RejectedData(3, 300, rules), {"Run": "https://airflow.example.com/r?a=1&b=2"}
-    )
+    row = {"row": "row " * 30}
+    rules = tuple(failed_rule(f"rule {n}", "<&" * 40, "🎯" * 100, row) for n in range(19))
+    return data_rejected(gate_report(3, rules), {"Run": "https://airflow.example.com/r?a=1&b=2"})
 
 
 MESSAGES = {
     **sample_messages(),
     "odd data": odd_message(),
     "long report": long_message(),
-    "long error": task_failed(FailedTask("train_model", "word <&> " * 1111, "Try again. " * 99)),
+    "long error": task_failed("train_model", "word <&> " * 1111, "Try again. " * 99),
 }
 
 

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from ml.data.samples import Coverage
-from ml.evaluation.evidence import Evidence, Pairs
-from ml.evaluation.promotion import Decision, PromotionThresholds, decide
+from ml.evaluation.promotion import Comparison, Decision, Evidence, PromotionThresholds, decide
 from pipeline.settings import read_settings
 from pipeline.tasks import approve_deployment as approval
 from pipeline.tasks import notify_success as outcome
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 BETTER = decide(
-    Evidence(812, 637, 250, Pairs(800, 590, 40, 10), notes=("12 rows left",)), PromotionThresholds()
+    Evidence(812, 637, 250, Comparison(800, 590, 40, 10), notes=("12 rows left",)),
+    PromotionThresholds(),
 )
 BETTER_NUMBERS = "accuracy 78.75% is better than production's 75.00% on the same 800 rows"
 FIRST = decide(Evidence(812, 637, 250), PromotionThresholds())
@@ -88,7 +88,7 @@ def test_no_and_no_answer_become_the_reason_with_its_numbers(decision, who, told
     answer = approval.answered(decision.to_dict(), _event("Reject", who))
     assert (answer["deploy"], answer["reasons"]) == (False, [told])
     assert answer["approval"]["by"] == (who and who["name"])
-    assert Decision.from_dict(answer).evidence == decision.evidence
+    assert answer["comparison"] == decision.to_dict()["comparison"]
 
 
 def test_yes_stands_before_the_reasons_of_the_rule() -> None:

@@ -22,7 +22,7 @@ PAGE = "/srv/docs/validations/regimes/manual__2026-11-22T02:00:00+00:00/20261122
 
 
 def _rejected(page: str | None = PAGE) -> DataRejected:
-    row = {"timestamp": "2026-11-20 07:00:00", "adx": -3.2, "symbol": "BTC"}
+    row = {"symbol": "BTC", "timestamp": "2026-11-20 07:00:00", "adx": -3.2}
     rules = (
         RuleRecord("labelled samples", "at least 300", "", "219", "failed", (), "", LABEL_MORE),
         RuleRecord("adx", "0 to 100", "", "1 row", "failed", (row,) * 5, "", "Please correct adx."),

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from ml.evaluation.evidence import Evidence, Pairs
-from ml.evaluation.promotion import PromotionThresholds, decide
+from ml.evaluation.promotion import Comparison, Evidence, PromotionThresholds, decide
 from ml.json_files import as_json
 from ml.registry.models import open_store, write_candidate
+from ml.registry.names import candidate_folder
 from notifications.message import Message
 from pipeline.settings import Settings, read_settings
 from pipeline.tasks import notify_success as outcome
 from tests.ml.report_example import RUN, example_metrics
 
-EVIDENCE = Evidence(812, 637, 250, Pairs(812, 580, 57, 31))
+COMPARED = Comparison(812, 580, 57, 31, difference_interval=(0.008, 0.055))
+EVIDENCE = Evidence(812, 637, 250, COMPARED)
 REPORT = {
     "warnings": [{"rule": "gaps", "observed": "13 days"}],
     "classes": [
@@ -36,7 +37,6 @@ LINKS = {
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     metrics = example_metrics() | {"model_sha256": hashlib.sha256(b"model").hexdigest()}
-    metrics["comparison"]["difference_interval"] = [0.008, 0.055]
     files = {"model.onnx": b"model", "metrics.json": as_json(metrics)}
     write_candidate(open_store(tmp_path), RUN, files)
     return replace(read_settings(), models_dir=str(tmp_path))
@@ -66,8 +66,8 @@ def test_deployed_tells_significance_labels_picture_and_links(
         "Compared on the same 812 rows: candidate 78.45%, production 75.25%.",
         "Difference: +3.2 points (95% interval +0.8 to +5.5).",
         (
-            "Only the candidate is right on 57 rows, only production on 31: hardly chance "
-            "(McNemar p = 0.0073)."
+            "Predicted correctly by the candidate alone: 57 rows, by production alone: 31: "
+            "hardly chance (McNemar p = 0.0073)."
         ),
         "Labels per regime: range 812, breakout 7 (3 more needed)",
     )
@@ -87,21 +87,22 @@ def test_not_deployed_has_the_picture_of_its_verdict(
     assert refused.pictures[0].content != deployed.pictures[0].content
 
 
-def test_missing_candidate_costs_picture_and_interval_not_the_message(
+def test_missing_candidate_costs_the_picture_not_the_message(
     settings: Settings, told: list[Message], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     elsewhere = replace(settings, models_dir=str(tmp_path / "empty"))
     outcome.notify_success(elsewhere, RUN, REPORT, TRAINED, _decision(), LINKS)
     (message,) = told
     assert message.pictures == ()
-    assert "Difference: +3.2 points." in message.details
-    assert "goes without picture" in caplog.text
+    assert "Difference: +3.2 points (95% interval +0.8 to +5.5)." in message.details
+    assert "The confusion matrix" in caplog.text
 
 
 def test_metrics_that_cannot_be_drawn_cost_the_picture_only(
-    settings: Settings, told: list[Message], monkeypatch: pytest.MonkeyPatch
+    settings: Settings, told: list[Message]
 ) -> None:
-    monkeypatch.setattr(outcome, "_metrics", lambda *_: {"comparison": None})
+    odd = as_json(example_metrics() | {"confusion_matrix": [["many"]]})
+    settings.models.write(f"{candidate_folder(RUN)}/metrics.json", odd)
     outcome.notify_success(settings, RUN, REPORT, TRAINED, _decision(), LINKS)
     assert told[0].pictures == ()
 

@@ -110,20 +110,16 @@ def test_command_missing_table_exits_2(database, capsys):
 def test_command_file_target_that_cannot_be_written_exits_2(tmp_path, capsys):
     (tmp_path / "taken").write_text("")
     assert cli.main(["--rows", "200", "--to-csv", str(tmp_path / "taken" / "m.csv")]) == 2
-    assert "m.csv cannot be written" in capsys.readouterr().err
+    assert "cannot be written" in (told := capsys.readouterr().err) and "m.csv" in told
 
 
 @pytest.mark.parametrize("options", [[], ["--to-csv", "a", "--url", "b"], ["--if-empty"]])
 def test_command_without_one_target_is_refused(options):
-    with pytest.raises(SystemExit) as caught:
-        cli.main(options)
-    assert caught.value.code == 2
+    assert cli.main(options) == 2
 
 
 def test_command_if_empty_needs_a_table(tmp_path, capsys):
-    with pytest.raises(SystemExit) as caught:
-        cli.main(["--if-empty", "--to-csv", str(tmp_path / "m.csv")])
-    assert caught.value.code == 2
+    assert cli.main(["--if-empty", "--to-csv", str(tmp_path / "m.csv")]) == 2
     assert "--if-empty needs a table" in capsys.readouterr().err
 
 

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml.contract import FEATURES, REGIMES
+from ml.contract import COUNTS, FEATURES, REGIMES
 from sample_market import MarketSpec, simulate
-from sample_market.market import COUNTS
 
 END = datetime(2026, 11, 22, 2, tzinfo=UTC)
 EMAS = ["ema_9", "ema_21", "ema_55", "ema_200"]

@@ -120,7 +120,7 @@ def test_run_after_a_restore_goes_on_as_if_nothing_had_happened(site: Site) -> N
     assert not decision["deploy"] and "not better than production" in decision["reasons"][0]
     # Same rows, same forest: the restored production is compared on every row of the holdout.
     assert decision["production_accuracy"] == decision["accuracy"] == metrics["test_accuracy"]
-    assert decision["compared_samples"] == decision["holdout_samples"] > 0
+    assert decision["comparison"]["rows"] == decision["holdout_samples"] > 0
     assert (site.production, site.metrics()) == (production, metrics)
     # Settings came back too: this one is not the default.
     (report,) = site.ask(
