@@ -36,7 +36,7 @@ types: $(VENV)/.dev
 
 # FULL=1 also runs what takes minutes, as CI does, and a person before a release.
 test: $(VENV)/.dev
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n auto --no-loadscope-reorder
 
 # What needs no service, no browser and no Airflow home, for before each commit.
 quick: lint types
@@ -45,7 +45,7 @@ quick: lint types
 # The part of `test` that runs on a real ClickHouse; it ends with what ran on which protocol.
 test-services: $(VENV)/.dev
 	tests/install.sh
-	$(BIN)/pytest -n auto --dist loadfile tests/services
+	$(BIN)/pytest -n auto --no-loadscope-reorder tests/services
 
 # Alone and last: what runs beside it would be measured with it.
 bench-check: $(VENV)/.dev

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
+from xdist.scheduler import LoadScopeScheduling
 
 from clickhouse.engine import open_engine
 from clickhouse.schema import apply_schema
@@ -38,15 +39,17 @@ os.environ |= {
 
 
 FULL = os.environ.get("FULL") == "1"
+AIRFLOW = "tests/airflow/"
 FIRST = (
-    "tests/services/test_running_airflow.py",
-    "tests/dags/test_outcomes.py",
-    "tests/ui/",
+    AIRFLOW,
+    "tests/dags/",
     "tests/test_readme.py",
     "tests/services/",
     "tests/ml/test_storage.py",
 )
 """What takes longest, so that no worker is left alone with it."""
+FREE = ("tests/dags/test_outcomes.py", "tests/services/test_lost_server.py")
+"""Whose tests share nothing, so that each may run where there is time."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -64,6 +67,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in items if not stays(item)])
         items[:] = filter(stays, items)
     items.sort(key=place)
+
+
+class ByWorld(LoadScopeScheduling):
+    """Keeps in one process the tests of a file, and all that share the running Airflow."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        if file.startswith(AIRFLOW):
+            return AIRFLOW
+        return nodeid if file in FREE else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Hands the tests out by world."""
+    return ByWorld(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,6 +1,8 @@
 """Deploys and rolls back in processes that are killed, while the application reads all the time.
 
-    python -m tests.ml.killed_changes FOLDER RANDOM_KILLS
+    python -m tests.ml.killed_changes FOLDER RANDOM_KILLS [STEP]
+
+STEP 4 takes a quarter of the points.
 
 Runs in a process of its own, so that forking it is cheap and safe. Prints the figures as JSON.
 """
@@ -177,7 +179,7 @@ class Changes:
         assert not left, f"left behind: {left}"
 
 
-def main(folder: Path, random_kills: int) -> None:
+def main(folder: Path, random_kills: int, step: int = 1) -> None:
     report_pages(example_metrics())  # once, so that not every child compiles the template
     changes = Changes(folder)
     for run in RUNS:
@@ -191,7 +193,7 @@ def main(folder: Path, random_kills: int) -> None:
     events, tries = 0, 0
     # Deployments and rollbacks touch the folder at different places, so each point is met by both.
     while tries < 5:
-        events += 1
+        events += step
         kill = partial(killed_at_event, folder, events)
         hit = [changes.next(kill) for _ in range(4)]
         tries = 0 if any(hit) else tries + 1
@@ -204,7 +206,7 @@ def main(folder: Path, random_kills: int) -> None:
     stop.touch()
     os.waitpid(reader, 0)
     figures = {
-        "points": events - tries,
+        "points": events // step - tries,
         "killed at points": at_events,
         "killed at random moments": changes.killed - at_events,
         "pairs found torn": changes.torn,
@@ -215,4 +217,4 @@ def main(folder: Path, random_kills: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -66,6 +65,11 @@ class Airflow:
         """Sets an Airflow Variable in the database."""
         self.session.delete(f"{self.address}/api/v2/variables/{key}", timeout=30)
         self._ask("POST", "variables", {"key": key, "value": value})
+
+    def set_connection(self, name: str, kind: str, extra: str) -> None:
+        """Sets an Airflow Connection in the database."""
+        self.session.delete(f"{self.address}/api/v2/connections/{name}", timeout=30)
+        self._ask("POST", "connections", {"connection_id": name, "conn_type": kind, "extra": extra})
 
     def add_asset_event(self, like: Mapping[str, Any], **extra: Any) -> None:
         """Tells of a change of an asset that is like another event but for some details."""
@@ -174,18 +178,6 @@ def running_airflow(
             os.killpg(process.pid, signal.SIGTERM)
         for process in processes:
             _ended(process)
-
-
-def dags_without_schedule(folder: Path) -> Path:
-    """Copies the DAGs there; one that is switched on would make up for its latest Sunday."""
-    here = Path(__file__).resolve().parents[2] / "dags"
-    dags = folder / "dags"
-    shutil.copytree(here, dags, ignore=shutil.ignore_patterns("__pycache__"))
-    training = dags / "regime_model_training.py"
-    text = training.read_text(encoding="utf-8")
-    assert '"0 2 * * 0"' in text
-    training.write_text(text.replace('"0 2 * * 0"', "None"), encoding="utf-8")
-    return dags
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> None:

@@ -86,6 +86,7 @@ def stage(
         server.kill()
 
 
+@pytest.mark.points
 @pytest.mark.parametrize("name", WHOLE_RUNS)
 def test_server_that_comes_back_costs_a_retry_of_that_task_only(
     stage: Stage, chat: list[str], name: str
@@ -99,6 +100,7 @@ def test_server_that_comes_back_costs_a_retry_of_that_task_only(
     assert "Status: SUCCESS" in chat[0]
 
 
+@pytest.mark.points
 @pytest.mark.parametrize("name", BLOWS)
 def test_server_that_stays_away_is_named_and_never_called_bad_data(
     stage: Stage, chat: list[str], name: str

@@ -27,7 +27,7 @@ from tests.services.scheduler import Airflow, running_airflow, wait_until
 from tests.services.server import REPOSITORY, GivenServer, Server, free_port
 from tests.services.ways import server_way
 
-pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
 
 DAG = "regime_model_training"
 COMPOSE: dict[str, Any] = yaml.safe_load((REPOSITORY / "docker-compose.yaml").read_text("utf-8"))

@@ -20,7 +20,7 @@ from tests.services.postgres import postgres_program
 from tests.services.server import PASSWORDS, REPOSITORY
 from tests.services.site_of_stack import DAG, Site
 
-pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
 
 GUIDE = (REPOSITORY / "docs/operations.md").read_text(encoding="utf-8")
 

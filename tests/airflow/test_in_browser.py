@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.airflow.conftest import DAG, VIEWER, Place
 from tests.services.scheduler import USER, token_of
-from tests.ui.conftest import DAG, VIEWER, Ui
 
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
 
@@ -21,17 +21,18 @@ Open = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def shown(ui: Ui, market: pd.DataFrame) -> Ui:
-    """With a second run whose model has replaced the first: two regimes swapped their names."""
+def shown(place_at: Callable[[str], Place], market: pd.DataFrame) -> Place:
+    """With two runs: the second's model has replaced the first, as two regimes swapped names."""
+    place = place_at("browser")
+    place.deploy()
     names = {"trend_up": "trend_down", "trend_down": "trend_up"}
-    ui.home.load(market.assign(regime_label=market["regime_label"].replace(names)))
-    run_id = ui.airflow.trigger(DAG)
-    assert ui.airflow.finished(DAG, run_id)[1]["deploy_model"] == "success"
-    return ui
+    place.home.load(market.assign(regime_label=market["regime_label"].replace(names)))
+    place.deploy()
+    return place
 
 
 @pytest.fixture
-def open_page(chromium: Any, shown: Ui) -> Iterator[Open]:
+def open_page(chromium: Any, shown: Place) -> Iterator[Open]:
     """Opens a path of the UI, logged in; gives the page after proving that it ran no mishap."""
     contexts = []
 
@@ -116,9 +117,9 @@ def test_navigation_leads_a_viewer_to_the_page(open_page: Open, name: str, route
     ],
 )
 def test_tab_shows_the_runs_page(
-    open_page: Open, ui: Ui, task: str, name: str, seen: str, width: int
+    open_page: Open, shown: Place, task: str, name: str, seen: str, width: int
 ) -> None:
-    page = open_page(f"dags/{DAG}/runs/{quote(ui.run_id)}{task}", width)
+    page = open_page(f"dags/{DAG}/runs/{quote(shown.run_id)}{task}", width)
     page.get_by_test_id("main-content").get_by_role("link", name=name, exact=True).click()
     frame = page.frame_locator("iframe")
     frame.get_by_role("heading", name=seen).first.wait_for()
@@ -130,8 +131,8 @@ NOTICES = ("report?run_id=none", "data-docs/run?run_id=none", "report?dag_id=oth
 
 
 @pytest.mark.parametrize("page", [*PAGES, *NOTICES])
-def test_page_shuts_nobody_out(open_page: Open, ui: Ui, page: str) -> None:
-    path = f"regime-model/{page.format(run=quote(ui.run_id))}"
+def test_page_shuts_nobody_out(open_page: Open, shown: Place, page: str) -> None:
+    path = f"regime-model/{page.format(run=quote(shown.run_id))}"
     for width in (1400, 390):
         for scheme in ("light", "dark"):
             opened = open_page(path, width, scheme)
@@ -152,7 +153,7 @@ def test_reader_who_may_not_roll_back_is_shown_no_link_to_it(open_page: Open) ->
     assert page.get_by_role("link", name="Go back to this model").count() == 0
 
 
-def test_admin_goes_back_to_the_former_model_from_its_page(open_page: Open, shown: Ui) -> None:
+def test_admin_goes_back_to_the_former_model_from_its_page(open_page: Open, shown: Place) -> None:
     former, live = shown.run_id, _production(shown)
     assert former != live
     page = open_page("plugin/models")
@@ -172,7 +173,7 @@ def test_admin_goes_back_to_the_former_model_from_its_page(open_page: Open, show
 
 
 def test_run_started_with_a_higher_floor_is_reported_as_not_deployed(
-    open_page: Open, shown: Ui
+    open_page: Open, shown: Place
 ) -> None:
     page, live = open_page(f"dags/{DAG}"), _production(shown)
     _trigger(page, "Promotion gate", "element_min_accuracy", "0.99")
@@ -185,7 +186,7 @@ def test_run_started_with_a_higher_floor_is_reported_as_not_deployed(
     assert _production(shown) == live
 
 
-def _production(shown: Ui) -> str:
+def _production(shown: Place) -> str:
     return str(shown.home.metrics()["run_id"])
 
 
@@ -200,7 +201,7 @@ def _trigger(place: Any, section: str, field: str, value: str) -> None:
     form.wait_for(state="hidden")
 
 
-def _watched_to_its_end(open_page: Open, shown: Ui, dag_id: str) -> str:
+def _watched_to_its_end(open_page: Open, shown: Place, dag_id: str) -> str:
     """Watches the newest run in the UI until it has succeeded; its id."""
     newest = f"dags/{dag_id}/dagRuns?order_by=-id&limit=1"
     run_id = str(shown.airflow.get(newest)["dag_runs"][0]["dag_run_id"])
