@@ -23,7 +23,7 @@ export PATH := $(BIN):$(PATH)
 # Great Expectations and Airflow import twice as slowly without their bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check lint types quick test test-services bench-check bench demo ui free-port up down lock screenshots clean
+.PHONY: check lint types quick test test-services bench-check bench demo installed ui free-port up down lock screenshots clean
 
 check: lint types test bench-check
 
@@ -55,8 +55,11 @@ bench-check: $(VENV)/.dev
 bench: $(BENCH)/.bench
 	$(BENCH)/bin/python -m benchmarks $(if $(FULL),--full)
 
-demo: $(VENV)/.run $(AIRFLOW_HOME)/.migrated
-	@$(BIN)/python -m pipeline.demo
+# VERBOSE=1 shows the whole log.
+demo:
+	@$(PYTHON) -m pipeline.demo $(MAKE) $(BIN)/python
+
+installed: $(VENV)/.run $(AIRFLOW_HOME)/.migrated
 
 # Every visitor is admin, so it listens on this machine alone.
 ui: export AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS ?= True

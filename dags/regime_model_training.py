@@ -104,7 +104,7 @@ def regime_model_training():
         from pipeline.tasks.notify_success import notify_success
 
         report = ti.xcom_pull(task_ids="check_data")["report"]
-        links = links_of_task(ti, report["page"])
+        links = links_of_task(ti, report["page"], "validate_model")
         settings = read_settings(params)
         notify_success(settings, run_id, report, trained, decision_of(ti), links)
 

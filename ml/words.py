@@ -1,7 +1,7 @@
 """Numbers, times and verdicts in words for people, the same in every report."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -39,6 +39,16 @@ def when(time: Any) -> str:
     """
     then = moment(time)
     return _UNKNOWN if then is None else f"{then:%Y-%m-%d %H:%M} UTC"
+
+
+def day(time: Any) -> str:
+    """An ISO 8601 time as people name a day.
+
+    >>> day("2026-11-22T02:00:00+00:00")
+    'Sun 22 Nov 2026'
+    """
+    then = moment(time)
+    return _UNKNOWN if then is None else f"{then:%a %d %b %Y}"
 
 
 def age(time: Any, now: datetime) -> str:
@@ -108,10 +118,11 @@ def _is_number(value: Any) -> bool:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was decided.
+    """What a run came to.
 
     Attributes:
-        state: `deployed`, `cleared` (may be deployed, not known to be), `refused` or `open`.
+        state: `deployed`, `kept`, `rejected`, `failed` or `waiting`; on the way there `passed` (may
+            be deployed, not known to be) or `open`.
         title: the state in words.
         meaning: what follows from it, one sentence.
         reasons: what it rests on.
@@ -125,17 +136,28 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
 
+_WITHOUT_CANDIDATE: Final[Mapping[str, Verdict]] = {
+    "rejected": Verdict("rejected", "Rejected", "The data gate let nothing through to train on."),
+    "failed": Verdict("failed", "Failed", "A task did not come to its end."),
+    "running": Verdict("open", "Running", "The run has not ended yet."),
+}
+"""What becomes of runs of which no metrics tell."""
+
+
 def waits_for_a_person(decision: Mapping[str, Any]) -> bool:
     """Whether the rule wants a person to decide, and nobody has."""
     return bool(decision["deploy"] and decision.get("doubts") and "approval" not in decision)
 
 
-def verdict_of(metrics: Mapping[str, Any]) -> Verdict:
-    """Reads the verdict out of `metrics.json`.
+def verdict_of(metrics: Mapping[str, Any]) -> Verdict:  # noqa: PLR0911 - one for each state
+    """Reads what a run came to out of `metrics.json`, or out of its `outcome` and `reasons`.
 
-    >>> verdict_of({"decision": None}).title
-    'Not judged yet'
+    >>> verdict_of({"decision": None}).title, verdict_of({"outcome": "rejected"}).state
+    ('Not judged yet', 'rejected')
     """
+    if metrics.get("outcome") in _WITHOUT_CANDIDATE:
+        found = _WITHOUT_CANDIDATE[metrics["outcome"]]
+        return replace(found, reasons=tuple(metrics.get("reasons") or ()))
     if "decision" not in metrics:
         return Verdict("open", "Not known", "No readable metrics say what was decided.")
     decision = metrics["decision"]
@@ -145,12 +167,12 @@ def verdict_of(metrics: Mapping[str, Any]) -> Verdict:
     told = tuple(decision.get("reasons", ())), tuple(decision.get("notes", ()))
     if waits_for_a_person(decision) and not metrics.get("deployed_at"):
         meaning = "It goes live only if a person approves it. Production is unchanged so far."
-        return Verdict("open", "A person decides", meaning, *told)
+        return Verdict("waiting", "Waiting for a person", meaning, *told)
     if not decision["deploy"]:
-        meaning = "This candidate does not go live. Production is unchanged."
-        return Verdict("refused", "Not deployed", meaning, *told)
+        meaning = "Production is kept: this candidate does not go live."
+        return Verdict("kept", "Kept", meaning, *told)
     if metrics.get("deployed_at"):
         meaning = f"This model went into production on {when(metrics['deployed_at'])}."
         return Verdict("deployed", "Deployed", meaning, *told)
     meaning = "This candidate passed every check and may replace production."
-    return Verdict("cleared", "Cleared for deployment", meaning, *told)
+    return Verdict("passed", "Passed", meaning, *told)

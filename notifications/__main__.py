@@ -121,11 +121,11 @@ def _pictures() -> dict[str, Picture]:
         name: Picture("confusion_matrix.png", confusion_matrix_png(metrics))
         for name, metrics in (
             ("deployed", _metrics(106, deploy=True)),
-            ("not deployed", _metrics(96, deploy=False)),
+            ("kept", _metrics(96, deploy=False)),
         )
     }
     balance = Picture("class_balance.png", class_balance_png(classes, "Rejected: 3 of 71 rules"))
-    return {**matrices, "data rejected": balance}
+    return {**matrices, "rejected": balance}
 
 
 def _metrics(right: int, *, deploy: bool) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The lines below a message's fixed ones: what a run left behind in, lines out."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from notifications.layout import bullets, one_line
@@ -32,6 +33,38 @@ def training_details(metrics: Mapping[str, Any], report: Mapping[str, Any]) -> t
     )
 
 
+def standing(
+    production: Mapping[str, Any] | None, run_id: str, happened: datetime
+) -> tuple[str, ...]:
+    """What stands after a run that changed nothing: when it ended, and which model is live.
+
+    Args:
+        production: metrics of the model in production, empty if nothing is known of it; None if
+            there is none.
+        run_id: the run that ended.
+        happened: when; without a time zone it is read as UTC.
+
+    >>> standing({"test_accuracy": 0.785, "deployed_at": "2024-11-21T02:15:00+00:00"}, "r",
+    ...     datetime(2024, 11, 28, 2, 15))
+    ('Happened: 2024-11-28 02:15 UTC', 'Production is unchanged: 78.5%, live since 2024-11-21.')
+    """
+    when = (f"Happened: {utc(happened)}",)
+    if production is None:
+        return (*when, "Production is unchanged: there is no model yet.")
+    accuracy, since = production.get("test_accuracy"), production.get("deployed_at")
+    told = f"{accuracy:.1%}" if accuracy is not None else "its accuracy is not known"
+    live = f", live since {str(since)[:10]}" if since else ""
+    if production.get("run_id") == run_id:
+        return (*when, f"Production is the model of this run: {told}{live}.")
+    return (*when, f"Production is unchanged: {told}{live}.")
+
+
+def utc(moment: datetime) -> str:
+    """A moment in UTC, to the minute; without a time zone it is read as UTC."""
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
 def rejected_details(report: Mapping[str, Any]) -> tuple[str, ...]:
     """Every failed expectation on its own line, rows to look at, and the labels by regime."""
     failed, classes = report["failed_rules"], report["classes"]
@@ -52,14 +85,18 @@ def rejected_details(report: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _compared(compared: Mapping[str, Any]) -> Iterable[str]:
     a, b = compared["candidate_accuracy"], compared["production_accuracy"]
+    alone = compared["only_candidate_correct"], compared["only_production_correct"]
+    if not any(alone):
+        yield f"Both models predict the same {compared['rows']} rows correctly or not ({a:.2%})."
+        return
     yield f"Compared on the same {compared['rows']} rows: candidate {a:.2%}, production {b:.2%}."
     interval = compared["difference_interval"]
     ends = f" (95% interval {_points(interval[0])} to {_points(interval[1])})" if interval else ""
     yield f"Difference: {_points(a - b)} points{ends}."
     chance = "hardly chance" if compared["p_value"] <= _CHANCE else "may be chance"
     yield (
-        f"Predicted correctly by the candidate alone: {compared['only_candidate_correct']} rows, "
-        f"by production alone: {compared['only_production_correct']}: {chance} "
+        f"Predicted correctly by the candidate alone: {alone[0]} rows, by production alone: "
+        f"{alone[1]}: {chance} "
         f"(McNemar p = {compared['p_value']:.2g})."
     )
 

@@ -9,12 +9,12 @@ from notifications.layout import cut, one_line, utf16_length, visible
 
 Kind = Literal[
     "deployed",
-    "not_deployed",
-    "approval_awaited",
+    "kept",
+    "waiting",
     "rolled_back",
-    "data_rejected",
-    "task_failed",
-    "run_late",
+    "rejected",
+    "failed",
+    "late",
 ]
 
 Links = Mapping[str, str | None]

@@ -6,10 +6,10 @@ a message as a service wants it, `notifications.sender` sends it.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from notifications.details import rejected_details, training_details
+from notifications.details import rejected_details, training_details, utc
 from notifications.layout import bullets, in_sentence, one_line
 from notifications.message import Link, Links, Message, Picture
 
@@ -46,7 +46,7 @@ def deployed(
     return Message("deployed", COMPLETE_TITLE, head, details, _known(links), tuple(pictures))
 
 
-def not_deployed(
+def kept(
     metrics: Facts,
     report: Facts,
     completed: datetime,
@@ -58,22 +58,20 @@ def not_deployed(
     lead = (f"Model not deployed: {reasons}.", "Production model unchanged.")
     head = (*_training_head(metrics, completed), "", *lead)
     details = training_details(metrics, report)
-    return Message("not_deployed", COMPLETE_TITLE, head, details, _known(links), tuple(pictures))
+    return Message("kept", COMPLETE_TITLE, head, details, _known(links), tuple(pictures))
 
 
-def approval_awaited(
-    metrics: Facts, report: Facts, until: datetime, links: Links | None = None
-) -> Message:
+def waiting(metrics: Facts, report: Facts, until: datetime, links: Links | None = None) -> Message:
     """Tells that a model is good enough and waits for a person's yes until a moment."""
     lead = (
         *_numbers(metrics),
-        f"⏳ Answer by: {_utc(until)}",
+        f"⏳ Answer by: {utc(until)}",
         "",
         "Please approve or reject it in Airflow.",
         "Without an answer, production keeps its model.",
     )
     details = (*training_details(metrics, report), *bullets(metrics["decision"]["reasons"]))
-    return Message("approval_awaited", AWAITED_TITLE, lead, details, _known(links))
+    return Message("waiting", AWAITED_TITLE, lead, details, _known(links))
 
 
 def rolled_back(rolled: Facts, completed: datetime, links: Links | None = None) -> Message:
@@ -90,7 +88,7 @@ def rolled_back(rolled: Facts, completed: datetime, links: Links | None = None) 
     lead = (
         "✅ Status: SUCCESS",
         f"📊 Test Accuracy: {_accuracy(rolled['accuracy'])}",
-        f"🕐 Completed: {_utc(completed)}",
+        f"🕐 Completed: {utc(completed)}",
         "",
         *(
             (f"{model} is in production again.", "Application will use it on next restart.")
@@ -101,11 +99,12 @@ def rolled_back(rolled: Facts, completed: datetime, links: Links | None = None) 
     return Message("rolled_back", ROLLED_BACK_TITLE, lead, _replaced(rolled), _known(links))
 
 
-def data_rejected(
+def rejected(
     report: Facts,
     links: Links | None = None,
     pictures: Sequence[Picture] = (),
     task_id: str = "check_data",
+    after: Sequence[str] = (),
 ) -> Message:
     """Tells which rules the labelled data breaks and what must be labelled or corrected.
 
@@ -114,6 +113,7 @@ def data_rejected(
         links: addresses by name.
         pictures: what goes with it where a chat takes pictures.
         task_id: the gate's task.
+        after: what stands after the run, as `details.standing` says it.
     """
     lead = (
         f"Task: {one_line(task_id)}",
@@ -122,16 +122,17 @@ def data_rejected(
         "",
         *report["remedies"],
     )
-    title, details = FAILED_TITLE.format(work="Training"), rejected_details(report)
-    return Message("data_rejected", title, lead, details, _known(links), tuple(pictures))
+    title, details = FAILED_TITLE.format(work="Training"), (*after, *rejected_details(report))
+    return Message("rejected", title, lead, details, _known(links), tuple(pictures))
 
 
-def task_failed(
+def failed(  # noqa: PLR0913, PLR0917 - each is a line of it
     task_id: str,
     error: str,
     remedy: str | None = None,
     links: Links | None = None,
     work: str = "Training",
+    after: Sequence[str] = (),
 ) -> Message:
     """Tells which task failed with which error, and what to do.
 
@@ -141,8 +142,9 @@ def task_failed(
         remedy: what to do about it, if known.
         links: addresses by name.
         work: what failed with it, `Training` or `Rollback`.
+        after: what stands after the run, as `details.standing` says it.
 
-    >>> print(task_failed("train_model", "disk full", "Free some space.").text)
+    >>> print(failed("train_model", "disk full", "Free some space.").text)
     ❌ Regime Detection Model Training Failed
     <BLANKLINE>
     Task: train_model
@@ -157,11 +159,15 @@ def task_failed(
         one_line(remedy or "") or _READ_THE_LOG,
     )
     title = FAILED_TITLE.format(work=work)
-    return Message("task_failed", title, lead, links=_known(links))
+    return Message("failed", title, lead, tuple(after), _known(links))
 
 
 def worker_killed(
-    task_id: str, reason: str, links: Links | None = None, work: str = "Training"
+    task_id: str,
+    reason: str,
+    links: Links | None = None,
+    work: str = "Training",
+    after: Sequence[str] = (),
 ) -> Message:
     """Tells that a task ended without a word of its own.
 
@@ -170,6 +176,7 @@ def worker_killed(
         reason: What Airflow knows of it; may be empty.
         links: Addresses by name.
         work: What failed with it, `Training` or `Rollback`.
+        after: What stands after the run, as `details.standing` says it.
     """
     why = f": {reason.rstrip('.')}" if reason.strip() else ""
     error = f"The task's process was killed{why}"
@@ -177,11 +184,15 @@ def worker_killed(
         "Please look at the worker's memory and log (no memory left and a restarted machine are "
         "the usual causes), then clear the task to retry."
     )
-    return task_failed(task_id, error, remedy, links, work)
+    return failed(task_id, error, remedy, links, work, after)
 
 
 def run_timed_out(
-    task_id: str | None, hours: float | None, links: Links | None = None, work: str = "Training"
+    task_id: str | None,
+    hours: float | None,
+    links: Links | None = None,
+    work: str = "Training",
+    after: Sequence[str] = (),
 ) -> Message:
     """Tells that a run was stopped because it took too long.
 
@@ -190,14 +201,15 @@ def run_timed_out(
         hours: How long a run may take, if known.
         links: Addresses by name.
         work: What failed with it, `Training` or `Rollback`.
+        after: What stands after the run, as `details.standing` says it.
     """
     allowed = "too long" if hours is None else f"more than {hours:g} hours"
     error = f"The run took {allowed} and was stopped"
     remedy = "Please see in the log what took so long, remove the cause and retry."
-    return task_failed(task_id or "(the run)", error, remedy, links, work)
+    return failed(task_id or "(the run)", error, remedy, links, work, after)
 
 
-def run_late(deadline: datetime, state: str, links: Links | None = None) -> Message:
+def late(deadline: datetime, state: str, links: Links | None = None) -> Message:
     """Tells that the run was not finished when it should have been; it goes on.
 
     Args:
@@ -206,17 +218,17 @@ def run_late(deadline: datetime, state: str, links: Links | None = None) -> Mess
         links: Addresses by name.
     """
     lead = (
-        f"🕐 Expected by: {_utc(deadline)}",
+        f"🕐 Expected by: {utc(deadline)}",
         f"State: {one_line(state) or 'not known'}",
         "",
         "Please see in Airflow what the run is waiting for.",
         "Production model unchanged so far.",
     )
-    return Message("run_late", LATE_TITLE, lead, links=_known(links))
+    return Message("late", LATE_TITLE, lead, links=_known(links))
 
 
 def _training_head(metrics: Facts, completed: datetime) -> tuple[str, ...]:
-    return ("✅ Status: SUCCESS", *_numbers(metrics), f"🕐 Completed: {_utc(completed)}")
+    return ("✅ Status: SUCCESS", *_numbers(metrics), f"🕐 Completed: {utc(completed)}")
 
 
 def _numbers(metrics: Facts) -> tuple[str, ...]:
@@ -228,11 +240,6 @@ def _numbers(metrics: Facts) -> tuple[str, ...]:
 
 def _accuracy(share: float | None) -> str:
     return "not known" if share is None else f"{share:.1%}"
-
-
-def _utc(moment: datetime) -> str:
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
 def _replaced(rolled: Facts) -> tuple[str, ...]:

@@ -15,12 +15,12 @@ from notifications.rendering import as_blocks, as_html
 _LINK: Final = re.compile(r"&lt;(https?://[^|\s]+?)\|(.+?)&gt;")
 _COLOURS: Final = {
     "deployed": "#3aa337",
-    "approval_awaited": "#3aa3e3",
-    "not_deployed": "#cacf29",
+    "waiting": "#cacf29",
+    "kept": "#3aa3e3",
     "rolled_back": "#cacf29",
-    "run_late": "#cacf29",
-    "data_rejected": "#a32037",
-    "task_failed": "#a32037",
+    "late": "#cacf29",
+    "rejected": "#a32037",
+    "failed": "#a32037",
 }
 _PAGE: Final = """<!doctype html>
 <html lang="en">

@@ -36,19 +36,19 @@ def sample_messages(pictures: Mapping[str, Picture] | None = None) -> dict[str, 
     """The messages by name; `pictures` are those to go with them, by the same names."""
     made = {
         "deployed": messages.deployed(_better(), _GATE, _COMPLETED, _LINKS),
-        "not deployed": messages.not_deployed(_worse(), _GAPS, _COMPLETED, _LINKS),
-        "approval awaited": messages.approval_awaited(
+        "kept": messages.kept(_worse(), _GAPS, _COMPLETED, _LINKS),
+        "waiting": messages.waiting(
             _better(),
             _GATE,
             datetime(2024, 12, 1, 2, 15, tzinfo=UTC),
             {"Approve or reject": _AIRFLOW},
         ),
         "rolled back": messages.rolled_back(_ROLLED_BACK, _COMPLETED, {"Run": _AIRFLOW}),
-        "data rejected": messages.data_rejected(_REJECTED, _LINKS),
-        "task failed": messages.task_failed("check_data", *_ERROR, _LINKS),
+        "rejected": messages.rejected(_REJECTED, _LINKS),
+        "failed": messages.failed("check_data", *_ERROR, _LINKS),
         "worker killed": messages.worker_killed("train_model", "SIGKILL", _LINKS),
         "run timed out": messages.run_timed_out("train_model", 84, _LINKS),
-        "run late": messages.run_late(
+        "late": messages.late(
             datetime(2024, 11, 28, 6, 0, tzinfo=UTC), "running", {"Run": _AIRFLOW}
         ),
     }

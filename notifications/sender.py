@@ -27,12 +27,12 @@ from notifications.services import Service, hidden_values, open_services, scheme
 
 _COLOURS: dict[Kind, NotifyType] = {
     "deployed": NotifyType.SUCCESS,
-    "not_deployed": NotifyType.WARNING,
-    "approval_awaited": NotifyType.INFO,
+    "kept": NotifyType.INFO,
+    "waiting": NotifyType.WARNING,
     "rolled_back": NotifyType.WARNING,
-    "data_rejected": NotifyType.FAILURE,
-    "task_failed": NotifyType.FAILURE,
-    "run_late": NotifyType.WARNING,
+    "rejected": NotifyType.FAILURE,
+    "failed": NotifyType.FAILURE,
+    "late": NotifyType.WARNING,
 }
 # Their title is a field of its own beside the text; everywhere else it would be shown twice.
 _TITLED = frozenset({"mailto", "mailtos", "json", "jsons", "xml", "xmls", "form", "forms"})

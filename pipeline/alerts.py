@@ -6,6 +6,7 @@ speaks for tasks that could not, such as a killed worker, and keeps silent where
 
 import logging
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -13,9 +14,11 @@ from airflow.sdk import BaseHook, Variable
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
+from ml.errors import decoration
 from notifications.patience import WITHIN
 from pipeline.dag_defaults import ROLLBACK, TRAINING
 from pipeline.failure import failure_message
+from pipeline.settings import read_models
 from pipeline.ui.addresses import links_of_run, links_of_task
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ log = logging.getLogger(__name__)
 _Setting = TypeVar("_Setting")
 
 _TOLD_KEY: Final = "failure_message"
+CAME_TO: Final = "came_to"
+"""Key of a failed task's XCom: whether the run was `rejected` or `failed`, and why."""
+_LONGEST_REASON: Final = 300
 _APPRISE_CONNECTION: Final = "apprise_default"
 _HURRIED: Final = 45.0
 """Airflow stops a DAG's callback after 50 seconds."""
@@ -69,10 +75,14 @@ def tell_of_failed_task(context: Mapping[str, Any]) -> None:
     if error is None:
         return
     task = context["ti"]
-    page = getattr(getattr(error, "report", None), "page", None)
-    tell(failure_message(task.task_id, error, links_of_task(task, page), _work(context)))
+    report = getattr(error, "report", None)
+    links = links_of_task(task, getattr(report, "page", None))
+    after = _after(context["run_id"])
+    tell(failure_message(task.task_id, error, links, _work(context), after))
     _told_here.add(context["run_id"])
     task.xcom_push(key=_TOLD_KEY, value=task.try_number)
+    why = report.verdict if report else str(error)
+    task.xcom_push(key=CAME_TO, value=["rejected" if report else "failed", why[:_LONGEST_REASON]])
 
 
 def tell_of_failed_run(context: Mapping[str, Any]) -> None:
@@ -84,12 +94,13 @@ def tell_of_failed_run(context: Mapping[str, Any]) -> None:
     task_id = getattr(context.get("ti"), "task_id", None)
     reason = str(context.get("reason") or "")
     links, work = _links(context), _work(context)
+    after = _after(context["run_id"])
     if reason == "timed_out":
-        message = run_timed_out(task_id, _hours(context), links, work)
+        message = run_timed_out(task_id, _hours(context), links, work, after)
     else:
         # Airflow's word for every task that failed says nothing.
         known = "" if reason == "task_failure" else reason
-        message = worker_killed(task_id or "(the run)", known, links, work)
+        message = worker_killed(task_id or "(the run)", known, links, work, after)
     tell(message, _HURRIED)
 
 
@@ -153,6 +164,19 @@ def _is_told(context: Mapping[str, Any]) -> bool:
     except ImportError:
         # `airflow dags test` runs this callback in the tasks' own process, without XComs.
         return False
+
+
+def _after(run_id: str) -> tuple[str, ...]:
+    """What stands after a run that failed."""
+    from ml.registry.models import read_production
+    from notifications.details import standing, utc
+
+    now = datetime.now(UTC)
+    with decoration("What is in production"):
+        production = read_production(read_models())
+        known = None if production is None else production.metrics or {}
+        return standing(known, run_id, now)
+    return (f"Happened: {utc(now)}",)
 
 
 def _work(context: Mapping[str, Any]) -> str:

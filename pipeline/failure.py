@@ -1,7 +1,7 @@
 """Words a failed task for the chat: rejected data with its report, anything else with a remedy."""
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ml.errors import decoration
@@ -22,19 +22,31 @@ _REMEDIES: Final = {
 
 
 def failure_message(
-    task_id: str, error: BaseException, links: Mapping[str, str], work: str = "Training"
+    task_id: str,
+    error: BaseException,
+    links: Mapping[str, str],
+    work: str = "Training",
+    after: Sequence[str] = (),
 ) -> "Message":
-    """Words a failure: rejected data with its report, anything else with its error."""
-    from notifications.messages import data_rejected, task_failed
+    """Words a failure: rejected data with its report, anything else with its error.
+
+    Args:
+        task_id: which task failed.
+        error: its exception.
+        links: addresses by name.
+        work: what failed with it, `Training` or `Rollback`.
+        after: what stands after the run.
+    """
+    from notifications.messages import failed, rejected
 
     report = getattr(error, "report", None)
     if report is not None:
-        return data_rejected(report.to_dict(), links, _pictures(report), task_id)
+        return rejected(report.to_dict(), links, _pictures(report), task_id, after)
     text, _, remedy = str(error).partition(" What to do: ")
     if not remedy:
         name = type(error).__name__
         text, remedy = f"{name}: {text}" if text else name, _remedy(error)
-    return task_failed(task_id, text, _sentence(remedy), links, work)
+    return failed(task_id, text, _sentence(remedy), links, work, after)
 
 
 def _pictures(report: "GateReport") -> "tuple[Picture, ...]":

@@ -72,7 +72,7 @@ def _tell(dag_id: str, run_id: str, due: datetime) -> None:
     # Airflow's parts that only import the DAG need none of it.
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-    from notifications.messages import run_late
+    from notifications.messages import late
     from pipeline.alerts import tell
     from pipeline.ui.addresses import links_of_run
 
@@ -85,4 +85,4 @@ def _tell(dag_id: str, run_id: str, due: datetime) -> None:
         log.info("Run %s is late and waits for a person, who has been told.", run_id)
         return
     begun = [f"{task} {state}" for task, state in states.items() if state not in _SILENT]
-    tell(run_late(due, ", ".join(begun) or state, links_of_run(dag_id, run_id)))
+    tell(late(due, ", ".join(begun) or state, links_of_run(dag_id, run_id)))

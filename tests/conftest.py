@@ -69,7 +69,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=place)
 
 
-class ByWorld(LoadScopeScheduling):
+class ByWorld(LoadScopeScheduling):  # type: ignore[misc] # without types
     """Keeps in one process the tests of a file, and all that share the running Airflow."""
 
     def _split_scope(self, nodeid: str) -> str:
@@ -126,7 +126,12 @@ def database(server: Server | GivenServer) -> Iterator[str]:
     administrator.dispose()
 
 
-@pytest.fixture(params=["chdb", "native", "http"])
+def a_quarter(name: str) -> Any:
+    """A parameter that all tests take with FULL=1, and else a quarter of them."""
+    return pytest.param(name, marks=pytest.mark.points)
+
+
+@pytest.fixture(params=["chdb", a_quarter("native"), a_quarter("http")])
 def any_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """An engine with an empty `regime_features`: embedded, and a server over both protocols."""
     if request.param == "chdb":

@@ -52,6 +52,7 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path / "copy"
 
 
+@pytest.mark.full
 def test_another_feature_takes_three_files_and_runs_to_its_deployment(copy: Path) -> None:
     clickhouse = json.dumps({"conn_type": "chdb", "extra": {"path": str(copy / ".clickhouse")}})
     environment = os.environ | {

@@ -96,3 +96,10 @@ def test_locks_name_no_machine_and_no_registry() -> None:
     for lock in ("requirements.txt", "requirements-dev.txt", "requirements-bench.txt"):
         text = Path(lock).read_text(encoding="utf-8")
         assert not re.search(r"://|--index|--find-links| @ ", text)
+
+
+def test_path_of_a_run_is_read_in_2500_lines() -> None:
+    guide = Path("docs/reading.md").read_text(encoding="utf-8")
+    files = re.findall(r"^\d+\. `([^`]+)`", guide, re.MULTILINE)
+    lines = [len(Path(name).read_text(encoding="utf-8").splitlines()) for name in files]
+    assert len(files) >= 12 and sum(lines) <= 2_500, dict(zip(files, lines, strict=True))

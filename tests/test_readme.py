@@ -52,24 +52,36 @@ def test_demo_commands_end_as_the_readme_says(environment: dict[str, str]) -> No
 
     first = _run("make demo", environment)
     assert first.returncode == 0, first.stdout[-3000:] + first.stderr[-3000:]
-    assert "DEPLOYED" in first.stdout.split("Verdict of run")[1].splitlines()[0]
+    assert "\nVerdict: deployed (run " in first.stdout
+    steps = re.findall(r"^(\d)/6 (\w+)", first.stdout, re.MULTILINE)
+    assert [number for number, _ in steps] == list("123456")
+    assert len(first.stdout.splitlines()) <= 40 and first.stderr == ""
+    log = Path(environment["AIRFLOW_HOME"], "demo.log")
+    assert str(log) in first.stdout and "Data gate: Passed" in log.read_text("utf-8")
+    # Where the Airflow UI looks for the log of a task.
+    logs = Path(environment["AIRFLOW_HOME"]).glob("logs/*/*/task_id=check_data/attempt=1.log")
+    assert any("Data gate: Passed" in file.read_text("utf-8") for file in logs)
     production = (models / "regime_detector.onnx").read_bytes()
 
     below = _run("make demo AIRFLOW_VAR_MIN_ACCURACY=0.99", environment)
-    verdict = below.stdout.split("Verdict of run")[1]
+    verdict = below.stdout.split("\nVerdict: ")[1]
     assert below.returncode == 0
-    assert "NOT DEPLOYED" in verdict
+    assert verdict.startswith("kept") and "6/6 skip_deployment" in below.stdout
     assert "is below the floor of 99.0% (MIN_ACCURACY)" in verdict
     assert "is not better than production's" in verdict
 
     before = {path: path.read_bytes() for path in models.rglob("*") if path.is_file()}
     rejected = _run("make demo AIRFLOW_VAR_MIN_LABELED_SAMPLES=1000000", environment)
     assert rejected.returncode != 0
-    assert "Samples: 4000 (need 1000000+)" in rejected.stdout + rejected.stderr
+    assert "FAILED in check_data; production is unchanged." in rejected.stdout
+    assert "Samples: 4000 (need 1000000+)" in rejected.stdout
+    assert "Please label more data and retry." in rejected.stdout
+    assert "Data Docs: " in rejected.stdout
     assert {path: path.read_bytes() for path in models.rglob("*") if path.is_file()} == before
     assert (models / "regime_detector.onnx").read_bytes() == production
 
 
+@pytest.mark.full
 def test_airflow_commands_work_as_written(environment: dict[str, str]) -> None:
     airflow = environment | {
         "PYTHONPATH": str(REPOSITORY),

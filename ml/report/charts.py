@@ -120,7 +120,7 @@ def history_chart(runs: Sequence[Mapping[str, Any]], width: int, height: int) ->
         )
         for run, time in zip(shown, times, strict=True)
     ]
-    kinds = (("neutral", "not deployed", False), ("candidate", "deployed", True))
+    kinds = (("neutral", "kept", False), ("candidate", "deployed", True))
     return Chart(
         *(width, height, frame.left, width - frame.right, frame.top, height - frame.bottom),
         x_ticks=frame.dates(),

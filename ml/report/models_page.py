@@ -33,6 +33,7 @@ class PastRun:
         verdict: what was decided.
         age: how long ago it trained.
         report: relative address of its report; None if that is no longer kept.
+        docs: relative address of what the data gate said of it.
         in_production: whether the application reads this model now.
     """
 
@@ -40,23 +41,32 @@ class PastRun:
     verdict: Verdict
     age: str
     report: str | None
+    docs: str
     in_production: bool
 
 
-def models_page(store: Store, now: datetime, rollback: str | None = None) -> bytes:
-    """Renders the page; links lead to `report?run_id=…` beside it.
+def models_page(
+    store: Store,
+    now: datetime,
+    rollback: str | None = None,
+    unfinished: Sequence[Mapping[str, Any]] = (),
+) -> bytes:
+    """Renders the page; links lead to `report?run_id=…` and the like beside it.
 
     Args:
         store: the models.
         now: with a time zone, for ages.
         rollback: address at which this reader can start a rollback; None if they may not.
+        unfinished: runs that did not come to their end, or have not yet: `run_id`, `trained_at`
+            (when it began), `outcome` and `reasons`.
 
     Raises:
         OSError: if the models cannot be read.
     """
     production, backups = look_at_production(store), look_at_backups(store)
     candidates, unread = metrics_of_runs(store, MOST_RUNS)
-    every = _past_runs(production, backups, candidates, read_history(store), now)
+    told = _with_unfinished(candidates, unfinished)
+    every = _past_runs(production, backups, told, read_history(store), now)
     runs = [run for rank, run in enumerate(every) if rank < MOST_RUNS or run.in_production]
     oldest_first = [run.metrics for run in reversed(every)]
     labels = balances([run.metrics for run in reversed(runs)])
@@ -70,6 +80,7 @@ def models_page(store: Store, now: datetime, rollback: str | None = None) -> byt
         production_report=next((run.report for run in runs if run.in_production), None),
         backups=backups,
         runs=runs,
+        last=every[0] if every else None,
         older=unread > 0 or len(every) > len(runs),
         chart=history_chart(oldest_first, 1040, 320),
         small_chart=history_chart(oldest_first, 440, 300),
@@ -80,6 +91,24 @@ def models_page(store: Store, now: datetime, rollback: str | None = None) -> byt
         rollback=rollback,
         age=lambda moment: age(moment, now),
     )
+
+
+def _with_unfinished(
+    candidates: Sequence[Mapping[str, Any]], unfinished: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """The candidates, and the runs that left none; one that did not end says so."""
+    of_run = {run["run_id"]: run for run in unfinished}
+    told: list[Mapping[str, Any]] = [
+        {**metrics, **_outcome(of_run.pop(metrics.get("run_id"), {}), metrics)}
+        for metrics in candidates
+    ]
+    return [*told, *of_run.values()]
+
+
+def _outcome(run: Mapping[str, Any], metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What became of a run beyond its candidate: a deployment, or a person's turn, is known."""
+    known = metrics.get("deployed_at") or run.get("outcome") == "running"
+    return {} if known else {key: run[key] for key in ("outcome", "reasons") if key in run}
 
 
 def _past_runs(
@@ -103,11 +132,14 @@ def _past_run(
     metrics: Mapping[str, Any], production: KeptModel | None, now: datetime, *, has_report: bool
 ) -> PastRun:
     run_id = metrics.get("run_id")
+    query = urlencode({"run_id": run_id})
+    has_report = has_report and run_id is not None and "model_sha256" in metrics
     return PastRun(
         metrics,
         verdict_of(metrics),
         age(metrics.get("trained_at"), now),
-        f"report?{urlencode({'run_id': run_id})}" if has_report and run_id else None,
+        f"report?{query}" if has_report else None,
+        f"data-docs/run?{query}",
         production is not None and _is(production, metrics),
     )
 

@@ -20,7 +20,7 @@ from ml.registry.names import CONFUSION_FILE, REPORT_FILE, REPORT_PAGE_FILE
 from ml.report.charts import accuracy_chart, calibration_chart
 from ml.report.plots import confusion_matrix_png
 from ml.report.text import text_report
-from ml.words import baseline, number, percent, points, verdict_of, visible, when
+from ml.words import baseline, day, number, percent, points, verdict_of, visible, when
 
 _FOLDER: Final = Path(__file__).parent
 
@@ -67,6 +67,7 @@ def _environment() -> Environment:
         "percent": percent,
         "points": points,
         "when": when,
+        "day": day,
         "number": number,
         "baseline": baseline,
         "breakable": breakable,

@@ -16,8 +16,9 @@ _INCHES: Final = (10, 8)
 _DOTS_PER_INCH: Final = 100
 _TONES: Final = {
     "deployed": "#187a4a",
-    "cleared": "#187a4a",
-    "refused": "#ba2e2c",
+    "passed": "#187a4a",
+    "kept": "#59616e",
+    "waiting": "#59616e",
     "open": "#59616e",
 }
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ml.contract import REGIMES
-from ml.words import percent, points, waits_for_a_person
+from ml.words import percent, points, verdict_of
 
 _TOP_FEATURES = 8
 
@@ -48,8 +48,7 @@ def verdict_lines(decision: Mapping[str, Any] | None) -> Iterator[str]:
     if decision is None:
         yield "Verdict: not judged yet"
         return
-    said = "DEPLOY" if decision["deploy"] else "DO NOT DEPLOY"
-    yield f"Verdict: {'A PERSON DECIDES' if waits_for_a_person(decision) else said}"
+    yield f"Verdict: {verdict_of({'decision': decision}).title}"
     yield from (f"  - {reason}" for reason in decision["reasons"])
     yield from (f"  Note: {note}" for note in decision["notes"])
 

@@ -8,7 +8,7 @@ from ml.errors import decoration
 from ml.registry.models import read_candidate
 from ml.registry.names import PRODUCTION
 from notifications.message import Picture
-from notifications.messages import approval_awaited, deployed, not_deployed
+from notifications.messages import deployed, kept, waiting
 from pipeline.alerts import tell
 from pipeline.settings import Settings
 
@@ -27,7 +27,7 @@ def notify_success(  # noqa: PLR0913, PLR0917 - all of them are of the run
         place = settings.models.where(PRODUCTION)
         first = f"the first model put at {place}: see that the application reads it"
         told["notes"] = [*decision["notes"], first]
-    word = deployed if decision["deploy"] else not_deployed
+    word = deployed if decision["deploy"] else kept
     metrics = {**trained, "decision": told}
     tell(word(metrics, report, datetime.now(UTC), links, _pictures(settings, run_id, decision)))
 
@@ -40,7 +40,7 @@ def ask_for_approval(
     until: datetime,
 ) -> None:
     """Tells that a model waits for a person's answer."""
-    tell(approval_awaited({**trained, "decision": decision}, report, until, links))
+    tell(waiting({**trained, "decision": decision}, report, until, links))
 
 
 def _pictures(settings: Settings, run_id: str, decision: Mapping[str, Any]) -> tuple[Picture, ...]:

@@ -66,16 +66,18 @@ def links_of_run(dag_id: str, run_id: str) -> dict[str, str]:
     return {"Run": run_in_airflow(dag_id, run_id)}
 
 
-def links_of_task(task: Any, page: str | None = None) -> dict[str, str]:
+def links_of_task(task: Any, page: str | None = None, decided: str | None = None) -> dict[str, str]:
     """The addresses of a run, of a task's log and of what the run has written, by their names.
 
     Args:
         task: Airflow's task instance.
         page: path of the Data Docs page the run has written, if known.
+        decided: the task whose log says why it came so, if that is another.
     """
     links: dict[str, str] = {}
     with decoration("A link"):
-        links |= {**links_of_run(task.dag_id, task.run_id), "Log": task.log_url}
+        run = run_in_airflow(task.dag_id, task.run_id)
+        links |= {"Run": run, "Log": f"{run}/tasks/{decided}" if decided else task.log_url}
         if task.dag_id == ROLLBACK:
             return {**links, "Models": models_page()}
         if page or task.task_id != "check_data":

@@ -19,6 +19,7 @@ from pipeline.thresholds import SettingError
 from pipeline.ui.addresses import PREFIX, address, dag_address
 from pipeline.ui.data_docs import docs_page, page_of_run
 from pipeline.ui.response import html, notice
+from pipeline.ui.runs import unfinished_runs
 
 _NOT_LOGGED_IN: Final = "Invalid JWT token"
 """What Airflow says, with 403, of a login that another secret has signed."""
@@ -37,6 +38,7 @@ def pages() -> FastAPI:
     app.get("/data-docs/{path:path}")(data_docs)
     app.get("/report")(report)
     app.get("/models")(models)
+    app.get("/production/{what}")(production)
     return app
 
 
@@ -82,7 +84,20 @@ def models(request: Request, user: GetUserDep) -> Response:
     from ml.report.models_page import models_page
 
     rollback = dag_address(ROLLBACK) if _may_go_back(request, user) else None
-    return html(models_page(read_models(), datetime.now(UTC), rollback))
+    store, now = read_models(), datetime.now(UTC)
+    return html(models_page(store, now, rollback, unfinished_runs(TRAINING)))
+
+
+def production(what: str) -> Response:
+    """Serves the model in production, or its metrics, to be kept."""
+    from ml.registry.names import PRODUCTION, PRODUCTION_METRICS
+
+    name = {"model": PRODUCTION, "metrics": PRODUCTION_METRICS}.get(what)
+    content = name and read_models().read(name)
+    if not name or content is None:
+        return notice("There is none", "No model is in production, or its metrics are lost.")
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(content, media_type="application/octet-stream", headers=headers)
 
 
 def _may_go_back(request: Request, user: GetUserDep) -> bool:

@@ -16,7 +16,13 @@ import requests
 
 from tests.dags.home import Home, embedded_home, listening_chat
 from tests.services.metrics import Gauge, listening_collector
-from tests.services.scheduler import USER, Airflow, running_airflow, token_of
+from tests.services.scheduler import (
+    USER,
+    Airflow,
+    dags_without_schedule,
+    running_airflow,
+    token_of,
+)
 from tests.services.server import REPOSITORY
 
 DAG = "regime_model_training"
@@ -88,7 +94,7 @@ class Place:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
-    dags = _dags(folder / "dags")
+    dags = _dags(folder)
     settings = {
         "METRICS__OTEL_ON": "True",
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
@@ -141,22 +147,17 @@ def _settle(airflow: Airflow, home: Home) -> None:
 
 def _dags(folder: Path) -> Path:
     """The DAGs without a schedule, copies of one of them, and the consumer of the README."""
-    folder.mkdir()
-    rollback = (REPOSITORY / "dags" / f"{ROLLBACK}.py").read_text(encoding="utf-8")
-    training = (REPOSITORY / "dags" / f"{DAG}.py").read_text(encoding="utf-8")
-    # A DAG that is switched on at once makes up for its latest Sunday.
-    training = _replaced(training, '"0 2 * * 0"', "None")
+    dags = dags_without_schedule(folder)
+    training = (dags / f"{DAG}.py").read_text(encoding="utf-8")
     once = _replaced(training, '"owner": "ml",', '"owner": "ml", "retries": 0,')
     short = _replaced(once, "timedelta(hours=12) + APPROVAL_WAIT", "timedelta(seconds=30)")
     late = _replaced(training, "(EXPECTED_WITHIN,", "(timedelta(minutes=1),")
+    for name, text in {ONCE: once, SHORT: short, LATE: late}.items():
+        (dags / f"{name}.py").write_text(text.replace(DAG, name), encoding="utf-8")
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     (consumer,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    dags = {DAG: training, ROLLBACK: rollback, "application_restart": consumer}
-    copies = {ONCE: once, SHORT: short, LATE: late}
-    dags |= {name: text.replace(DAG, name) for name, text in copies.items()}
-    for name, text in dags.items():
-        (folder / f"{name}.py").write_text(text, encoding="utf-8")
-    return folder
+    (dags / "application_restart.py").write_text(consumer, encoding="utf-8")
+    return dags
 
 
 def _replaced(text: str, old: str, new: str) -> str:

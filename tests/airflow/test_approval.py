@@ -61,6 +61,7 @@ def test_rejected_model_is_not_deployed_and_the_message_names_who_and_the_number
     assert _restarts(place.airflow) == restarts
 
 
+@pytest.mark.full
 def test_question_without_an_answer_leaves_production_after_its_time(place: Place) -> None:
     before = len(place.chat)
     run_id, _ = _asked(place)
@@ -104,6 +105,7 @@ def test_approved_model_is_deployed_and_the_readmes_consumer_runs(place: Place) 
     assert state == "success"
 
 
+@pytest.mark.full
 def test_model_that_is_not_better_is_not_asked_about_and_makes_no_event(place: Place) -> None:
     before, events = len(place.chat), place.airflow.get("assets/events")["total_entries"]
     run_id = place.airflow.trigger(DAG, require_approval=True)
@@ -131,6 +133,7 @@ def test_rollback_to_a_named_backup_is_told_and_the_consumer_hears_of_it(place: 
     wait_until(lambda: len(_restarts(place.airflow)) > restarts, "the consumer's run", 60)
 
 
+@pytest.mark.full
 def test_what_a_person_put_back_stays_until_a_person_approves(place: Place) -> None:
     """An ordinary run, which asks because a rollback holds and because the folder is another."""
     before, metrics = len(place.chat), place.home.metrics()

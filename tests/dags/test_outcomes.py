@@ -101,7 +101,7 @@ def test_first_run_deploys_and_tells(home, market, chat) -> None:
     groups = re.findall(r"::group::(.+?)(?: {2,}|$)", run.log, re.MULTILINE)
     ours = [name for name in groups if not name.endswith("Execute")]
     assert ours == ["Every rule (61)", "Training", "Report", "Report"]
-    assert "Verdict: DEPLOY" in run.log
+    assert "Verdict: Passed" in run.log
     links = {"check_data": "data-docs/run?run_id=", "train_model": "report?run_id="}
     for task, page in links.items():
         assert any(page in str(run.xcoms[name]) for name in run.xcoms if name.startswith(task))
@@ -131,14 +131,6 @@ def test_second_run_on_the_same_data_keeps_production_with_both_numbers(home, ma
     assert "Difference: +0.0 points (95% interval +0.0 to +0.0)." in chat[1]
 
 
-def test_candidate_below_the_floor_is_not_deployed(home, market, chat) -> None:
-    home.load(market)
-    run = home.run(MIN_ACCURACY="0.99")
-    assert (run.state, run.tasks["skip_deployment"]) == ("success", "success")
-    assert not (home.models / "regime_detector.onnx").exists()
-    assert "is below the floor of 99.0% (MIN_ACCURACY)" in chat[0]
-
-
 def test_training_is_bounded_and_the_report_says_so(home, market) -> None:
     home.load(market)
     run = home.run(MAX_TRAIN_ROWS="1000")
@@ -150,12 +142,18 @@ def test_training_is_bounded_and_the_report_says_so(home, market) -> None:
     assert f"Training: {metrics['train_samples']} of 1568 rows" in run.log
     (page,) = home.models.glob("candidates/*/report.html")
     assert "older, left out" in page.read_text("utf-8")
+    # And without a chat, the log has the message.
+    assert "Model deployed to production." in run.log and "No channel is configured" in run.log
 
 
-def test_param_of_the_run_overrides_the_variable(home, market) -> None:
+def test_floor_of_the_run_overrides_the_variable_and_keeps_a_candidate_out(
+    home, market, chat
+) -> None:
     home.load(market)
     run = home.run({"min_accuracy": 0.99}, MIN_ACCURACY="0.1")
-    assert run.tasks["skip_deployment"] == "success"
+    assert (run.state, run.tasks["skip_deployment"]) == ("success", "success")
+    assert not (home.models / "regime_detector.onnx").exists()
+    assert "is below the floor of 99.0% (MIN_ACCURACY)" in chat[0]
 
 
 def test_better_candidate_replaces_production_and_keeps_the_old_pair(
@@ -176,6 +174,7 @@ def test_better_candidate_replaces_production_and_keeps_the_old_pair(
     assert home.metrics()["production_accuracy"] < home.metrics()["test_accuracy"]
 
 
+@pytest.mark.full
 def test_better_candidate_whose_lead_may_be_chance_is_kept_out_where_asked(
     home, market, earlier_market, chat
 ) -> None:
@@ -211,6 +210,7 @@ def test_models_in_an_object_store_need_no_folder(
     assert not home.models.exists()
 
 
+@pytest.mark.full
 def test_model_of_shuffled_labels_is_not_deployed(home, market) -> None:
     labelled = market["regime_label"] != ""
     shuffled = market.copy()
@@ -234,8 +234,6 @@ def test_broken_production_file_is_told_loudly_and_replaced(home, market, chat) 
     ("variables", "told"),
     [
         ({"MIN_LABELED_SAMPLES": "1000000"}, "Samples: 2000 (need 1000000+)"),
-        ({"MAX_CLASS_SHARE": "0.1"}, "class balance"),
-        ({"MIN_SAMPLES_PER_CLASS": "1000"}, "class balance"),
         ({"MIN_CLASS_SHARE": "0.3"}, "less than 30.0% of all"),
     ],
 )
@@ -258,18 +256,13 @@ def test_rejected_data_fails_at_once_and_leaves_production(
     assert "/regime-model/data-docs/run?run_id=" in str(run.xcoms["check_data link_data_docs"])
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "told"),
-    [("adx", np.inf, "finite adx"), ("regime_label", "Trend Up", "known labels")],
-)
-def test_spoiled_rows_are_rejected_by_their_rule(home, market, chat, column, value, told) -> None:
+def test_rows_of_an_unknown_label_are_rejected_by_their_rule(home, market, chat) -> None:
     spoiled = market.copy()
     rows = spoiled.index[spoiled["regime_label"] != ""][:30]
-    spoiled.loc[rows, column] = value
+    spoiled.loc[rows, "regime_label"] = "Trend Up"
     home.load(spoiled)
-    run = home.run()
-    assert run.state == "failed"
-    assert told in chat[0]
+    assert home.run().state == "failed"
+    assert "known labels" in chat[0]
 
 
 def test_wrong_setting_fails_at_once_naming_variable_value_and_range(home, market, chat) -> None:
@@ -324,6 +317,7 @@ def test_candidate_changed_after_the_verdict_is_not_deployed(home, market, chat)
     assert len(chat) == 1
 
 
+@pytest.mark.full
 def test_silent_chat_does_not_fail_the_run(home, market) -> None:
     home.load(market)
     # Its pauses are tried in tests/notifications.
@@ -331,13 +325,6 @@ def test_silent_chat_does_not_fail_the_run(home, market) -> None:
     run = home.run(APPRISE_URLS="json://127.0.0.1:1/")
     assert run.state == "success"
     assert "NOT delivered to APPRISE_URLS line 1" in run.log
-
-
-def test_run_without_a_channel_says_so_in_the_log(home, market) -> None:
-    home.load(market)
-    run = home.run()
-    assert "Model deployed to production." in run.log
-    assert "No channel is configured" in run.log
 
 
 def test_samples_that_only_lie_in_the_holdout_are_a_clear_error(home, market, chat) -> None:
@@ -393,6 +380,7 @@ def test_labels_of_the_newest_stretch_deploy_nothing_and_the_message_says_what_t
     assert "label rows spread over weeks" in message
 
 
+@pytest.mark.full
 def test_model_that_a_person_took_out_stays_out_until_a_person_says_so(
     home, market, earlier_market, chat
 ) -> None:

@@ -14,6 +14,7 @@ def test_good_market_raises_neither_failure_nor_warning(market: FrozenMarket) ->
     assert (report.failed_rules, report.warnings, report.samples) == ((), (), 1200)
 
 
+@pytest.mark.points
 @pytest.mark.parametrize("case", SPOILED, ids=lambda case: case.name)
 def test_spoiled_market_is_caught_by_the_rule_meant_for_it(
     market: FrozenMarket, case: Spoiled

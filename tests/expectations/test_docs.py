@@ -290,6 +290,7 @@ def test_runs_that_end_while_the_index_is_written_are_not_lost(
     assert {link.split("/")[2] for link in _links(docs)} == {"stored", "new", "slow"}
 
 
+@pytest.mark.full
 def test_runs_of_five_processes_are_all_in_the_index(tmp_path: Path, docs: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(5) as pool:
         pages = pool.starmap(_judge_thrice, [(tmp_path, worker) for worker in range(5)])

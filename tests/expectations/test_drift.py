@@ -364,18 +364,17 @@ def test_size_of_few_events_is_not_judged(compare: Compare, market: pd.DataFrame
         ("volume_24h", "funding_rate"),
         ("volume_price_divergence", "correlation_tightness"),
         ("consolidation_periods", "higher_highs_count"),
-        ("atr_pct", "adx", "btc_dominance"),
     ],
     ids="-".join,
 )
 def test_columns_that_changed_places_block_and_are_named(
-    compare: Compare, market: pd.DataFrame, production: Reference, names: tuple[str, ...]
+    compare: Compare, market: pd.DataFrame, production: Reference, names: tuple[str, str]
 ) -> None:
     rules = compare(_swapped(market, *names), production)
     rule = rules["columns in their places"]
     assert rule.outcome == "failed"
     found = {row["column"]: row["looks like"] for row in rule.rows}
-    assert found == dict(zip(names, (*names[1:], names[0]), strict=True))
+    assert found == dict(zip(names, names[::-1], strict=True))
 
 
 @pytest.mark.parametrize("count", ["higher_highs_count", "support_breaks", "consolidation_periods"])

@@ -79,6 +79,7 @@ def _answer(route: Any, asked: list[str]) -> None:
         route.abort()
 
 
+@pytest.mark.points
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 390])
 @pytest.mark.parametrize("name", ["index", *RUNS])

@@ -132,6 +132,7 @@ REMARKED = {
 """These pass too, with a warning: a market may do that, and a person should look."""
 
 
+@pytest.mark.points
 @pytest.mark.parametrize("select", SILENT.values(), ids=SILENT.keys())
 def test_unusual_market_passes_without_a_word(market: FrozenMarket, select: str) -> None:
     report = market.judge(select)

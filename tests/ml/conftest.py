@@ -13,6 +13,7 @@ from ml.training.candidate import build_candidate
 from ml.training.export import export_forest
 from ml.training.forest import TrainingOptions, fit_forest
 from ml.training.metrics import Provenance
+from tests.conftest import a_quarter
 
 EMBARGO = timedelta(hours=24)
 SCALES = np.geomspace(1e-3, 1e4, 22)
@@ -32,7 +33,7 @@ def _samples(n=600, regimes=(0, 1, 2, 3, 4, 5, 6), signal=1.5, seed=0, symbols=(
     )
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", a_quarter("s3")])
 def store(request, tmp_path):
     """An empty place for models, of each kind."""
     if request.param == "folder":

@@ -29,6 +29,7 @@ from ml.registry.status import read_status, status_text
 from ml.registry.store import Folder
 from ml.report.models_page import models_page
 from ml.report.pages import report_files
+from tests.conftest import FULL
 from tests.ml.mutations import all_tried
 from tests.ml.report_example import example_metrics
 from tests.ml.test_deployment import METRICS, MODEL, NOW, WEEK, anything, sha256
@@ -55,7 +56,7 @@ def test_json_of_any_bytes_is_an_object_or_nothing(content):
     read_metrics(content)
 
 
-@settings(deadline=None, max_examples=60)  # it draws a picture
+@settings(deadline=None, max_examples=60 if FULL else 15)  # it draws a picture
 @given(
     st.sampled_from(sorted(example_metrics())),
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text()),

@@ -151,7 +151,7 @@ def test_first_candidate_is_deployed_and_its_verdict_is_kept(models_dir, samples
     assert decision.evidence.accuracy == built.metrics["test_accuracy"]
     assert decision.evidence.majority_accuracy == built.metrics["majority_accuracy"]
     report = (models_dir / read_candidate(models_dir, RUN).folder / "report.txt").read_text()
-    assert "Verdict: DEPLOY" in report
+    assert "Verdict: Passed" in report
     assert decision.reasons[0] in report
 
 

@@ -130,8 +130,8 @@ def test_train_and_judge_decides_with_the_thresholds_given(run, snapshot):
     bad, refused, _ = run(*options, "--min-accuracy", "0.999")
 
     assert (good, bad) == (0, 1)
-    assert "Verdict: DEPLOY" in told
-    assert "Verdict: DO NOT DEPLOY" in refused and "the floor of 99.9%" in refused
+    assert "Verdict: Passed" in told
+    assert "Verdict: Kept" in refused and "the floor of 99.9%" in refused
 
 
 def test_train_through_the_airflow_connection_reads_the_same_table(

@@ -62,8 +62,8 @@ def test_report_of_full_metrics_has_every_section():
     ("state", "title"),
     [
         ({"deployed_at": "2026-11-22T02:15:00+00:00"}, "Deployed"),
-        ({}, "Cleared for deployment"),
-        ({"deploy": False}, "Not deployed"),
+        ({}, "Passed"),
+        ({"deploy": False}, "Kept"),
         ({"judged": False}, "Not judged yet"),
     ],
 )

@@ -170,7 +170,8 @@ def test_of_many_runs_the_newest_are_shown_and_production_always(
             Folder(models), f"many {hour}", {"metrics.json": as_json(metrics | told)}
         )
     page = _page(models)
-    shown = re.findall(r'href="report\?run_id=many\+(\d+)"', page)
+    table = page.partition('id="runs"')[2]
+    shown = re.findall(r'href="report\?run_id=many\+(\d+)"', table)
     assert shown == [str(hour) for hour in reversed(range(20, MOST_RUNS + 20))]
     assert "Older runs are not listed" in page
     assert page.count("· in production") == 1
@@ -207,3 +208,30 @@ def test_hold_and_notes_of_productions_verdict_stand_there(kept: Path, tmp_path:
     put_hold(Folder(models), hold)
     told = "Held: production was put back by hand on 2026-11-22 02:15 UTC by on-call (&lt;b&gt;lost"
     assert told in _page(models)
+
+
+def test_last_run_stands_first_whatever_it_came_to(kept: Path) -> None:
+    rejected = {
+        "run_id": "of Sunday",
+        "trained_at": "2026-11-29T02:00:00+00:00",
+        "outcome": "rejected",
+        "reasons": ["12 rows of adx out of range"],
+    }
+    page = models_page(Folder(kept), NOW, None, [rejected]).decode()
+    assert '<h1 id="last-title">Sun 29 Nov 2026: Rejected</h1>' in page
+    assert "<li>12 rows of adx out of range.</li>" in page
+    assert 'href="data-docs/run?run_id=of+Sunday"' in page
+    assert page.index('id="last"') < page.index('id="production"') < page.index('id="runs"')
+
+
+def test_candidate_whose_run_failed_later_is_told_as_failed_unless_it_was_deployed(
+    kept: Path,
+) -> None:
+    names = [f"run of {START + week * WEEK:%d.%m.}" for week in (1, 2)]
+    failed = [{"run_id": name, "outcome": "failed", "reasons": ["disk full"]} for name in names]
+    page = models_page(Folder(kept), NOW, None, failed).decode()
+    table = page.partition('id="runs"')[2].partition('id="labels"')[0]
+    rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)
+    told = {name: row for row in rows for name in names if name in row.replace("<wbr>", "")}
+    assert ">Deployed<" not in told[names[1]] and ">Failed<" in told[names[1]]
+    assert "disk full" in told[names[1]] and "disk full" not in told[names[0]]

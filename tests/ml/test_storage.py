@@ -22,12 +22,12 @@ from ml.registry.deployment import deploy_candidate
 from ml.registry.models import read_production, write_candidate
 from ml.registry.object_store import ObjectStore
 from ml.registry.store import LOCK, Folder
+from tests.conftest import FULL
 from tests.ml.report_example import example_metrics
 from tests.ml.test_deployment import anything, sha256
 
 pytestmark = pytest.mark.slow
 
-FULL = os.environ.get("FULL") == "1"
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 NOW = datetime(2026, 11, 22, 2, 15, tzinfo=UTC)
 

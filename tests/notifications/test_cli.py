@@ -86,6 +86,7 @@ def half_a_slack_in_the_database():
     subprocess.run([*variables, "delete", "SLACK_CHANNEL"], check=True, capture_output=True)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("half_a_slack_in_the_database")
 @pytest.mark.parametrize(
     ("options", "code", "told"),
@@ -97,6 +98,7 @@ def test_test_reads_airflows_database_only_where_asked(options, code, told):
     assert (run.returncode, told in run.stdout + run.stderr) == (code, True)
 
 
+@pytest.mark.full
 def test_output_is_the_table_alone(monkeypatch):
     monkeypatch.setenv("AIRFLOW_VAR_APPRISE_URLS", "json://127.0.0.1:9/")
     command = [sys.executable, "-m", "notifications", "test"]

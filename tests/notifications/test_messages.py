@@ -81,7 +81,7 @@ def test_not_deployed_with_two_reasons_names_both_in_one_sentence():
         comparison=compared(0.62, 0.64, 0.3),
     )
     assert (
-        messages.not_deployed(metrics, gate_report(), COMPLETED).text
+        messages.kept(metrics, gate_report(), COMPLETED).text
         == """\
 🎯 Regime Detection Model Training Complete
 
@@ -110,7 +110,7 @@ def test_approval_awaited_says_what_by_when_and_what_happens_without_an_answer()
     until = COMPLETED + timedelta(days=3)
     page = {"Approve or reject": "http://localhost:8080/x/required_actions"}
     assert (
-        messages.approval_awaited(metrics, gate_report(), until, page).text
+        messages.waiting(metrics, gate_report(), until, page).text
         == """\
 ✋ Regime Detection Model Awaits Approval
 
@@ -188,7 +188,7 @@ def test_data_rejected_with_too_few_samples_starts_with_the_contract():
         ),
         (class_count("trend_up", 185), class_count("breakout", 4, missing=6)),
     )
-    assert messages.data_rejected(report, LINKS).text == (
+    assert messages.rejected(report, LINKS).text == (
         REJECTED_CONTRACT
         + """
 
@@ -205,14 +205,14 @@ Report: http://localhost:8080/report?run=r1&tab=1"""
 
 
 def test_data_rejected_with_enough_samples_still_names_the_number_needed():
-    message = messages.data_rejected(gate_report(900))
+    message = messages.rejected(gate_report(900))
     assert message.text == REJECTED_CONTRACT.replace("250", "900")
 
 
 def test_task_failed_with_error_over_lines_tells_it_in_one():
     error, log = "ValueError:\n  no <rows> left", {"Log": "http://localhost:8080/log"}
     assert (
-        messages.task_failed("train_model", error, "Widen the window.", log).text
+        messages.failed("train_model", error, "Widen the window.", log).text
         == """\
 ❌ Regime Detection Model Training Failed
 
@@ -226,33 +226,33 @@ Log: http://localhost:8080/log"""
 
 
 def test_task_failed_in_a_rollback_is_not_called_a_training():
-    message = messages.task_failed("roll_back", "disk full", work="Rollback")
+    message = messages.failed("roll_back", "disk full", work="Rollback")
     assert message.title == "❌ Regime Detection Model Rollback Failed"
 
 
 def test_task_failed_without_remedy_still_says_what_to_do():
-    message = messages.task_failed("deploy_model", "disk full")
+    message = messages.failed("deploy_model", "disk full")
     assert message.text.endswith(
         "Error: disk full\n\nPlease read the task's log, remove the cause and retry."
     )
 
 
 def test_task_failed_with_endless_error_cuts_it_at_a_word():
-    line = messages.task_failed("train_model", "word " * 500).lead[1]
+    line = messages.failed("train_model", "word " * 500).lead[1]
     assert line.endswith("word…")
     assert len(line) <= len("Error: ") + 500
 
 
 def test_data_rejected_with_many_rules_shows_twenty_and_counts_the_rest():
     failed = tuple(failed_rule(f"rule {n}", "a", "b") for n in range(33))
-    text = messages.data_rejected(gate_report(10, failed)).text
+    text = messages.rejected(gate_report(10, failed)).text
     assert text.count("• rule") == 20
     assert "… and 13 more" in text
 
 
 def test_message_within_limit_gives_up_details_and_keeps_contract_and_links():
     failed = tuple(failed_rule(f"rule {n}", "x" * 90, "🎯" * 90) for n in range(20))
-    message = messages.data_rejected(gate_report(250, failed), LINKS)
+    message = messages.rejected(gate_report(250, failed), LINKS)
     text = message.within(2000)
     assert text.startswith(REJECTED_CONTRACT)
     assert "• rule 0:" in text
@@ -282,7 +282,7 @@ def test_run_timed_out_of_which_nothing_is_known_is_still_a_failure():
 
 def test_run_late_tells_the_deadline_in_utc():
     deadline = datetime(2026, 11, 22, 9, 0, tzinfo=timezone(timedelta(hours=3)))
-    lead = messages.run_late(deadline, "running").lead
+    lead = messages.late(deadline, "running").lead
     assert lead[:2] == ("🕐 Expected by: 2026-11-22 06:00 UTC", "State: running")
 
 
@@ -300,7 +300,7 @@ def test_difference_without_an_interval_is_told_with_its_chance(p_value, words):
 
 def test_endless_lead_is_shortened_at_a_word_and_keeps_every_line_and_link():
     reasons = tuple(f"reason {n} " + "word " * 90 for n in range(12))
-    message = messages.not_deployed(judged(0.62, reasons), gate_report(), COMPLETED, LINKS)
+    message = messages.kept(judged(0.62, reasons), gate_report(), COMPLETED, LINKS)
     text = message.within(4096)
     assert len(text.encode("utf-16-le")) // 2 <= 4096
     assert "word…\nProduction model unchanged.\n\nRun: http" in text

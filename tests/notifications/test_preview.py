@@ -10,7 +10,7 @@ from expectations.docs.balance_picture import class_balance_png
 from expectations.rules.class_balance import ClassCount
 from notifications.channels import Channels
 from notifications.message import Picture
-from notifications.messages import task_failed
+from notifications.messages import failed
 from notifications.preview import preview_page
 from notifications.samples import sample_messages
 from notifications.sender import send
@@ -27,8 +27,8 @@ def messages():
     odd = "<script>alert(1)</script> <http://a.b|c> & {x}"
     page = {"Run": "https://a.b/?x='\"><script>alert(2)</script>|&y"}
     return {
-        **sample_messages({"data rejected": picture}),
-        "odd": task_failed("train_model", odd, "Look.", page),
+        **sample_messages({"rejected": picture}),
+        "odd": failed("train_model", odd, "Look.", page),
     }
 
 

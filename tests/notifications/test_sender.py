@@ -8,7 +8,7 @@ import pytest
 
 from notifications.channels import Channels
 from notifications.message import Message
-from notifications.messages import data_rejected, task_failed
+from notifications.messages import failed, rejected
 from notifications.sender import problems, secrets, send
 from tests.notifications.example_runs import failed_rule, gate_report
 
@@ -20,7 +20,7 @@ SLACK = Channels(slack_webhook_url=WEBHOOK)
 SLACK_BOT = Channels(slack_bot_token=BOT, slack_channel="#ops")
 ODD = "a <b> & x_y_ *z* `q` [w](v) &amp; <script>s</script> :smile: \\n"
 
-MESSAGE = task_failed("train_model", ODD, None, {"Run": "http://af/run?a=1&b=x_y"})
+MESSAGE = failed("train_model", ODD, None, {"Run": "http://af/run?a=1&b=x_y"})
 
 
 def json_channels(receiver, rest=""):
@@ -87,7 +87,7 @@ def test_send_to_slack_bot_names_channel_and_authorises(chats):
 
 def test_send_to_telegram_with_long_message_stays_within_its_limit(chats):
     failed = tuple(failed_rule(f"rule {n}", "x" * 200, "🎯" * 200) for n in range(20))
-    message = data_rejected(gate_report(250, failed), {"Run": "http://af/run"})
+    message = rejected(gate_report(250, failed), {"Run": "http://af/run"})
     send_at_once(message, TELEGRAM)
     (payload,) = chats.payloads
     assert len(payload["text"].replace("\r\n", "\n").encode("utf-16-le")) // 2 <= 4096
@@ -236,7 +236,7 @@ def test_secrets_hold_every_token_and_nothing_public():
 
 
 def test_send_with_token_in_an_error_text_masks_it(receiver):
-    message = task_failed("train_model", f"GET /bot{TOKEN}/getMe failed")
+    message = failed("train_model", f"GET /bot{TOKEN}/getMe failed")
     channels = Channels(telegram_bot_token=TOKEN, apprise_urls=(f"json://{receiver.address}",))
     send_at_once(message, channels)
     assert "GET /bot***/getMe failed" in receiver.payloads[0]["message"]
@@ -244,7 +244,7 @@ def test_send_with_token_in_an_error_text_masks_it(receiver):
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
-    [("deployed", "success"), ("not_deployed", "warning"), ("data_rejected", "failure")],
+    [("deployed", "success"), ("kept", "info"), ("rejected", "failure")],
 )
 def test_send_of_each_kind_tells_its_severity(receiver, kind, expected):
     send_at_once(Message(kind, "Title", ("Line",)), json_channels(receiver))

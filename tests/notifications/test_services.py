@@ -21,7 +21,7 @@ from notifications import patience, sender
 from notifications import services as opening
 from notifications.channels import Channels
 from notifications.message import Picture
-from notifications.messages import data_rejected, task_failed
+from notifications.messages import failed, rejected
 from notifications.patience import PAUSES, WITHIN
 from notifications.samples import sample_messages
 from notifications.sender import secrets, send
@@ -48,20 +48,20 @@ PICTURE = Picture("confusion_matrix.png", b"\x89PNG\r\n\x1a\n pixels")
 def odd_message():
     rule = failed_rule(ODD, ODD[:60], ODD[60:], {"label": ODD})
     report = gate_report(3, (rule,), (class_count(ODD, 3),))
-    return data_rejected(report, {"Run": "http://a.b"})
+    return rejected(report, {"Run": "http://a.b"})
 
 
 def long_message():
     row = {"row": "row " * 30}
     rules = tuple(failed_rule(f"rule {n}", "<&" * 40, "🎯" * 100, row) for n in range(19))
-    return data_rejected(gate_report(3, rules), {"Run": "https://airflow.example.com/r?a=1&b=2"})
+    return rejected(gate_report(3, rules), {"Run": "https://airflow.example.com/r?a=1&b=2"})
 
 
 MESSAGES = {
     **sample_messages(),
     "odd data": odd_message(),
     "long report": long_message(),
-    "long error": task_failed("train_model", "word <&> " * 1111, "Try again. " * 99),
+    "long error": failed("train_model", "word <&> " * 1111, "Try again. " * 99),
 }
 
 

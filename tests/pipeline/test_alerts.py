@@ -72,7 +72,7 @@ def test_failed_run_is_silent_where_its_task_has_told_in_another_process(
     context = {"ti": _Task(), "run_id": "r", "exception": RuntimeError("boom")}
     alerts.tell_of_failed_task(context)
     monkeypatch.setattr(alerts, "_told_here", set())
-    alerts.tell_of_failed_run({**context, "reason": "task_failed"})
+    alerts.tell_of_failed_run({**context, "reason": "failed"})
     assert len(told) == 1
 
 
@@ -89,7 +89,7 @@ def test_run_killed_after_an_earlier_try_has_told_tells_again(
 
 def test_failed_run_is_silent_where_its_task_has_told_in_this_process(told: list[str]) -> None:
     alerts.tell_of_failed_task({"ti": _Task(), "run_id": "r", "exception": RuntimeError("boom")})
-    alerts.tell_of_failed_run({"ti": _Task(), "run_id": "r", "reason": "task_failed"})
+    alerts.tell_of_failed_run({"ti": _Task(), "run_id": "r", "reason": "failed"})
     assert len(told) == 1
 
 

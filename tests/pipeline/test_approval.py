@@ -173,7 +173,7 @@ def test_message_of_the_question_has_the_page_to_answer_on(monkeypatch) -> None:
     (notifier,) = operator.notifiers
     notifier.notify({"ti": _Run()})
     (message,) = told
-    assert message.kind == "approval_awaited"
+    assert message.kind == "waiting"
     page = "http://airflow/prefix/dags/d/runs/r/tasks/approve_deployment/required_actions"
     assert message.links[0] == ("Approve or reject", page)
     assert [link.name for link in message.links[1:]] == ["Run", "Log", "Data Docs", "Report"]

@@ -64,7 +64,7 @@ def test_picture_that_cannot_be_drawn_does_not_cost_the_message(
 
     monkeypatch.setattr("expectations.docs.balance_picture.class_balance_png", broken)
     message = failure_message("check_data", _rejected(None), {})
-    assert (message.kind, message.pictures) == ("data_rejected", ())
+    assert (message.kind, message.pictures) == ("rejected", ())
     assert "is left out" in caplog.text
 
 

@@ -83,7 +83,7 @@ def test_not_deployed_has_the_picture_of_its_verdict(
     outcome.notify_success(settings, RUN, REPORT, TRAINED, _decision(), LINKS)
     outcome.notify_success(settings, RUN, REPORT, TRAINED, _decision(0.99), LINKS)
     deployed, refused = told
-    assert refused.kind == "not_deployed"
+    assert refused.kind == "kept"
     assert refused.pictures[0].content != deployed.pictures[0].content
 
 

@@ -143,6 +143,7 @@ def _grown_with_a_retry(address, rows):
             return fit_forest(*rows, OPTIONS)
 
 
+@pytest.mark.full
 def test_worker_that_dies_in_the_middle_changes_nothing(cluster, rows, alone) -> None:
     address, (victim, other) = cluster
     ended = threading.Event()
@@ -174,6 +175,7 @@ def test_worker_that_dies_in_the_middle_changes_nothing(cluster, rows, alone) ->
     assert _bytes(forest) == alone
 
 
+@pytest.mark.full
 def test_cluster_out_of_reach_is_named_and_may_be_tried_again() -> None:
     before = time.monotonic()
     with (

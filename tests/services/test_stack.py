@@ -19,6 +19,8 @@ from tests.services.postgres import Postgres, postgres_program
 from tests.services.server import REPOSITORY
 from tests.services.stack import ADDRESSES, Stack, clickhouse_of
 
+pytestmark = pytest.mark.full
+
 API = f"http://{ADDRESSES['airflow-apiserver']}:8080"
 DAG = "regime_model_training"
 CHAT = {
