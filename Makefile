@@ -23,7 +23,7 @@ export PATH := $(BIN):$(PATH)
 # Great Expectations and Airflow import twice as slowly without their bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check lint types quick test test-services bench-check bench demo installed ui free-port up down lock screenshots clean
+.PHONY: check env lint types quick test test-services bench-check bench demo installed ui free-port up down lock screenshots clean
 
 check: lint types test bench-check
 
@@ -68,6 +68,12 @@ ui: export AIRFLOW__API__PORT ?= 8080
 ui: export AIRFLOW__API__BASE_URL ?= http://localhost:$(AIRFLOW__API__PORT)
 ui: free-port $(VENV)/.run $(AIRFLOW_HOME)/.migrated
 	$(BIN)/airflow standalone
+
+# A shell in which every command of the guides works: eval "$(make env)"
+env:
+	@$(PYTHON) -c 'import os, shlex, sys; [print(f"export {n}={shlex.quote(os.environ[n])}") for n in sys.argv[1:]]' \
+	  AIRFLOW_HOME AIRFLOW__CORE__DAGS_FOLDER AIRFLOW__CORE__PLUGINS_FOLDER AIRFLOW__CORE__LOAD_EXAMPLES \
+	  AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES AIRFLOW_CONN_CLICKHOUSE_DEFAULT PYTHONPATH PATH
 
 free-port:
 	@$(PYTHON) -c 'import socket, sys; sys.exit(not socket.socket().connect_ex(("127.0.0.1", $(AIRFLOW__API__PORT))))' || \

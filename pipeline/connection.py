@@ -85,7 +85,7 @@ def clickhouse_engine() -> "Iterator[Engine]":
 
 
 def clickhouse_url(connection: Connection) -> "URL":
-    """Translates a Connection by the table of forms in the README.
+    """Translates a Connection by the table of forms in docs/install.md.
 
     Args:
         connection: type `http`, `clickhouse` (as the official provider makes it) or `generic` for a

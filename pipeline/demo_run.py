@@ -34,7 +34,7 @@ _WIDEST: Final = 30
 _NEXT: Final = (
     "Next: make ui (the Airflow UI on these data: Models, Data Docs, reports),",
     "      make demo again (the next Sunday), make demo AIRFLOW_VAR_MIN_ACCURACY=0.99 (a no),",
-    "      README.md, Your own data.",
+    "      docs/install.md (your own data and servers).",
 )
 
 

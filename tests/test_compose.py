@@ -160,7 +160,8 @@ def test_variables_name_the_volumes_and_the_database_of_the_readme() -> None:
     database = first["INIT_VAR_SNAPSHOT_DATABASE"]
     created = (REPOSITORY / "docker/clickhouse/databases.sql").read_text(encoding="utf-8")
     assert f"CREATE DATABASE IF NOT EXISTS {database};" in created
-    section = README.split("## With docker compose")[1].split("\n## ")[0]
+    guide = (REPOSITORY / "docs/install.md").read_text(encoding="utf-8")
+    section = guide.split("## With docker compose")[1].split("\n## ")[0]
     for word in (*values, *values.values(), database, FILE["volumes"]["models"]["name"]):
         assert f"`{word}`" in section, word
     for service in re.findall(r"docker-compose (?:exec(?: -T)?|logs) (\S+)", section):

@@ -14,6 +14,8 @@ from tests.dags.small_models import deploy, small_candidates
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+GUIDES = {file: file.read_text(encoding="utf-8") for file in (REPOSITORY / "docs").glob("*.md")}
+EVERYTHING = "\n".join((README, *GUIDES.values()))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def _run(command: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    assert command in README
+    assert command in EVERYTHING
     return subprocess.run(
         command.split(),
         env=environment,
@@ -112,7 +114,7 @@ def test_sample_market_help_is_shown(environment: dict[str, str]) -> None:
 
 
 def test_notifications_commands_are_there(environment: dict[str, str]) -> None:
-    assert "python -m notifications preview\n" in README
+    assert "python -m notifications preview\n" in EVERYTHING
     run = _run("python -m notifications test", environment)
     assert (run.returncode, run.stdout) == (2, "")
     assert "AIRFLOW_VAR_TELEGRAM_BOT_TOKEN" in run.stderr
@@ -120,18 +122,18 @@ def test_notifications_commands_are_there(environment: dict[str, str]) -> None:
 
 def test_every_make_command_is_a_target() -> None:
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    named = set(re.findall(r"`make (\w+)|^make (\w+)", README, re.MULTILINE))
+    named = set(re.findall(r"`make (\w+)|^make (\w+)", EVERYTHING, re.MULTILINE))
     targets = {first or second for first, second in named}
     assert targets >= {"demo", "test", "ui", "lock"}
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_every_threshold_stands_in_the_readme_with_its_default() -> None:
+def test_every_threshold_stands_in_the_settings_with_its_default() -> None:
     for threshold in THRESHOLDS.values():
         (row,) = [
             line
-            for line in README.splitlines()
+            for line in GUIDES[REPOSITORY / "docs/settings.md"].splitlines()
             if re.search(rf"^ *\| (`\w+`, )?`{threshold.name}`(, `\w+`)? \|", line)
         ]
         default = "none" if threshold.default is None else f"{threshold.default:.15g}"
@@ -139,5 +141,26 @@ def test_every_threshold_stands_in_the_readme_with_its_default() -> None:
 
 
 def test_every_linked_file_exists() -> None:
-    for target in re.findall(r"\]\((?!http|#)([^)]+)\)", README):
-        assert (REPOSITORY / target.partition("#")[0]).exists(), target
+    for file, text in {REPOSITORY / "README.md": README, **GUIDES}.items():
+        for target in re.findall(r"\]\((?!http|#)([^)]+)\)", text):
+            name, _, anchor = target.partition("#")
+            linked = file.parent / name
+            assert linked.exists(), (file.name, target)
+            if anchor:
+                titles = re.findall(r"^#+ (.+)$", linked.read_text("utf-8"), re.MULTILINE)
+                anchors = {re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles}
+                assert anchor in anchors, (file.name, target)
+
+
+def test_readme_is_read_in_150_lines() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+def test_environment_of_the_demo_makes_a_shell_in_which_commands_work() -> None:
+    assert 'eval "$(make env)"' in README
+    script = 'eval "$(make env)"; echo "$AIRFLOW_HOME"; python -m ml --help'
+    bare = {name: os.environ[name] for name in ("PATH", "HOME")} | {"AIRFLOW_HOME": "/tmp/a b"}
+    run = subprocess.run(
+        ["bash", "-c", script], cwd=REPOSITORY, env=bare, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.startswith("/tmp/a b\n") and "rollback" in run.stdout

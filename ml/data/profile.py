@@ -3,7 +3,6 @@
 The data gate of the next run compares its rows with this; nothing here judges.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -11,10 +10,12 @@ from numpy.typing import NDArray
 
 from ml.contract import COUNTS, FEATURES, PRICED
 from ml.data.samples import Samples
+from ml.inputs import INPUTS, forest_inputs
 from ml.threads import in_threads
 
 _DECILES: Final = np.arange(1, 10) / 10
 _MAX_SYMBOLS: Final = 200
+_MOST_ROWS: Final = 50_000
 _MIN_ROWS: Final = 20
 """Fewest rows that a quantile is taken of."""
 
@@ -91,23 +92,25 @@ def _size(values: Values) -> list[float] | None:
     return [float(f"{edge:.4g}") for edge in np.quantile(sizes, (0.25, 0.75))]
 
 
-def drift_since(profile: Mapping[str, Any], later: Samples) -> list[dict[str, Any]]:
-    """The population stability index of each feature, the furthest first.
+def input_drift(train: Samples, later: Samples) -> list[dict[str, Any]]:
+    """The population stability index of each input of the forest, the furthest first.
 
     The sum over the bins of `(a - e) * ln(a / e)` of the shares of rows `a` now and `e` in training
-    (N. Siddiqi, Credit Risk Scorecards, 2006); an empty bin counts as half a row. The data gate
-    does the same in SQL, for what production was trained on.
+    (N. Siddiqi, Credit Risk Scorecards, 2006); an empty bin counts as half a row. Of inputs and not
+    of features: a price that has risen changes no ratio. The data gate compares the features, with
+    what production was trained on.
 
     Args:
-        profile: of the training rows, as `ml.data.profile.profile_of` made it.
+        train: the training rows, of which at most 50,000 are looked at.
         later: at least one row.
     """
+    then, now = (forest_inputs(rows.features) for rows in (train.at_most(_MOST_ROWS), later))
     found = []
-    for name, values in zip(FEATURES, later.features.T, strict=True):
-        then = profile["features"][name]
-        edges = np.array(then["edges"], np.float32)
-        now = np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1)
-        found.append({"feature": name, "psi": _psi(now, np.array(then["counts"]))})
+    for name, before, values in zip(INPUTS, then.T, now.T, strict=True):
+        edges, counts = _bins(before)
+        placed = np.searchsorted(np.array(edges, np.float32), values)
+        psi = _psi(np.bincount(placed, minlength=len(edges) + 1), np.array(counts))
+        found.append({"feature": name, "psi": psi})
     return sorted(found, key=lambda row: -row["psi"])
 
 

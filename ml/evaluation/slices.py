@@ -1,4 +1,4 @@
-"""Accuracy of parts of the holdout: of each symbol, and over time."""
+"""Parts of the holdout: accuracy by symbol and over time, the worst errors, regimes in time."""
 
 from itertools import pairwise
 from typing import Any, Final
@@ -6,9 +6,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.contract import REGIMES
 from ml.data.samples import Samples, utc
 
 _MOST_PERIODS: Final = 12
+_MOST_ERRORS: Final = 20
+_MOST_STRIPS: Final = 8
+_MOST_SPANS: Final = 400
+_NEWEST: Final = np.timedelta64(2, "D")
 _ROWS_OF_A_PERIOD: Final = 25
 """With fewer rows, a period's accuracy says more about chance than about time."""
 
@@ -59,6 +64,83 @@ def accuracy_over_time(
         for part in periods
         if part.start < part.stop
     ]
+
+
+def accuracy_at_changes(holdout: Samples, right: Right) -> dict[str, Any]:
+    """Accuracy where a symbol's regime is another than in its row before: what is hard, and pays.
+
+    Args:
+        holdout: the rows scored.
+        right: whether a row was predicted correctly `[n]`.
+    """
+    changed = np.zeros(len(holdout), bool)
+    for rows in holdout.rows_by_symbol().values():
+        changed[rows[1:]] = holdout.labels[rows[1:]] != holdout.labels[rows[:-1]]
+    return _accuracy_of(right[changed])
+
+
+def accuracy_of_newest(holdout: Samples, right: Right) -> dict[str, Any]:
+    """Accuracy of the newest two days, with `rows`."""
+    return _accuracy_of(right[holdout.timestamps > holdout.timestamps[-1] - _NEWEST])
+
+
+def worst_errors(
+    holdout: Samples, y_pred: NDArray[np.int64], probabilities: NDArray[np.float64]
+) -> list[dict[str, Any]]:
+    """The errors of which the model was most sure, at most twenty, the surest first.
+
+    Args:
+        holdout: the rows scored.
+        y_pred: index into `REGIMES` of each row `[n]`.
+        probabilities: of each regime `[n, 7]`.
+    """
+    wrong = np.flatnonzero(y_pred != holdout.labels)
+    sure = probabilities[wrong].max(axis=1)
+    return [
+        {
+            "symbol": str(holdout.symbols[row]),
+            "timestamp": utc(holdout.timestamps[row]).isoformat(),
+            "true": REGIMES[holdout.labels[row]],
+            "predicted": REGIMES[y_pred[row]],
+            "probability": float(probabilities[row].max()),
+        }
+        for row in wrong[np.argsort(-sure, kind="stable")][:_MOST_ERRORS]
+    ]
+
+
+def strips(holdout: Samples, y_pred: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """True and predicted regimes over the holdout's time, of the symbols with most rows.
+
+    Args:
+        holdout: the rows scored.
+        y_pred: index into `REGIMES` of each row `[n]`.
+
+    Returns:
+        Of each symbol `true` and `predicted`: spans of one regime as `[from, to, regime]`, in
+        shares of the holdout's time, at most 400 of the newest.
+    """
+    first, last = holdout.timestamps[0], holdout.timestamps[-1]
+    length = max(1.0, float((last - first).astype(np.int64)))
+    places = (holdout.timestamps - first).astype(np.int64) / length
+    return [
+        {
+            "symbol": symbol,
+            "true": _spans(places[rows], holdout.labels[rows]),
+            "predicted": _spans(places[rows], y_pred[rows]),
+        }
+        for symbol, rows in list(holdout.rows_by_symbol().items())[:_MOST_STRIPS]
+    ]
+
+
+def _spans(places: NDArray[np.float64], regimes: NDArray[Any]) -> list[list[float]]:
+    starts = np.flatnonzero(np.r_[True, regimes[1:] != regimes[:-1]])
+    ends = np.r_[places[starts[1:]], 1.0]
+    found = zip(places[starts].round(4).tolist(), ends.round(4).tolist(), starts, strict=True)
+    return [[start, end, int(regimes[row])] for start, end, row in found][-_MOST_SPANS:]
+
+
+def _accuracy_of(right: Right) -> dict[str, Any]:
+    return {"rows": len(right), "accuracy": float(right.mean()) if len(right) else None}
 
 
 def _share(right: Right | None, among: Right | None, part: slice) -> float | None:

@@ -79,6 +79,31 @@ class _Bin(TypedDict):
 
 
 @with_config(_PLAIN)
+class _Part(TypedDict):
+    rows: Count
+    accuracy: Share | None
+
+
+@with_config(_PLAIN)
+class _Error(TypedDict):
+    symbol: str
+    timestamp: Time
+    true: Regime
+    predicted: Regime
+    probability: Share
+
+
+_Span = Annotated[list[Number], Field(min_length=3, max_length=3)]
+
+
+@with_config(_PLAIN)
+class _Strip(TypedDict):
+    symbol: str
+    true: list[_Span]
+    predicted: list[_Span]
+
+
+@with_config(_PLAIN)
 class _Drift(TypedDict):
     feature: str
     psi: Number
@@ -162,6 +187,10 @@ class Metrics(TypedDict):
     confusion_matrix: Confusion
     per_symbol: NotRequired[list[_Symbol]]
     accuracy_over_time: NotRequired[list[_Period]]
+    accuracy_at_changes: NotRequired[_Part]
+    accuracy_of_newest: NotRequired[_Part]
+    worst_errors: NotRequired[list[_Error]]
+    strips: NotRequired[list[_Strip]]
     calibration_bins: NotRequired[list[_Bin]]
     feature_importances: dict[str, Number]
     permutation_importances: dict[str, Number]

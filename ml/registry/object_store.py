@@ -33,7 +33,7 @@ _ETAGS: Final = ("ETag", "etag")
 _CHANGED: Final = ("LastModified", "last_modified", "updated", "mtime", "created")
 """What file systems call the time of an object's last change."""
 _EXCLUSIVE: Final = (
-    "use a store with conditional writes (README, MODELS_DIR on an object store), or a folder: "
+    "use a store with conditional writes (docs/models.md), or a folder: "
     "without them two runs could change the models at once"
 )
 _CONFLICT: Final = "ConditionalRequestConflict"

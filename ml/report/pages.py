@@ -76,7 +76,7 @@ def _environment() -> Environment:
     return environment
 
 
-_LEFT_OUT: Final = ("profile",)
+_LEFT_OUT: Final = ("profile", "strips")
 """What is not for people: it is long, and made for the data gate of the next run."""
 
 

@@ -12,7 +12,7 @@ from ml.words import verdict_of, visible
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INCHES: Final = (10, 8)
+_INCHES: Final = (8, 8)
 _DOTS_PER_INCH: Final = 100
 _TONES: Final = {
     "deployed": "#187a4a",
@@ -24,7 +24,7 @@ _TONES: Final = {
 
 
 def confusion_matrix_png(metrics: Mapping[str, Any]) -> bytes:
-    """Draws the confusion matrix, 1000 by 800 pixels, with the verdict above it.
+    """Draws the confusion matrix, 800 by 800 pixels, with the verdict above it.
 
     The same metrics give the same bytes with the same version of matplotlib.
 
@@ -40,7 +40,7 @@ def confusion_matrix_png(metrics: Mapping[str, Any]) -> bytes:
     with style.context("default"):
         figure = Figure(figsize=_INCHES, dpi=_DOTS_PER_INCH, facecolor="white")
         FigureCanvasAgg(figure)
-        figure.subplots_adjust(left=0.17, right=0.97, top=0.79, bottom=0.04)
+        figure.subplots_adjust(left=0.25, right=0.86, top=0.7, bottom=0.03)
         _title(figure, metrics)
         _draw(figure.add_subplot(), metrics)
         picture = io.BytesIO()
@@ -53,7 +53,7 @@ def _title(figure: Any, metrics: Mapping[str, Any]) -> None:
     production = metrics.get("production_accuracy")
     beside = "" if production is None else f", production {production:.1%} on the same rows"
     headline = f"{verdict.title}: accuracy {metrics['test_accuracy']:.1%}"
-    figure.text(0.03, 0.94, headline, size=23, weight="bold", color=_TONES[verdict.state])
+    figure.text(0.03, 0.94, headline, size=22, weight="bold", color=_TONES[verdict.state])
     rows = f"{metrics['holdout_samples']:,} newest labelled rows{beside}"
     figure.text(0.03, 0.9, rows, size=14, color="#59616e")
 
@@ -64,8 +64,8 @@ def _draw(axes: "Axes", metrics: Mapping[str, Any]) -> None:
     all_of = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, all_of, out=np.zeros(counts.shape), where=all_of > 0)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(names)), names, size=12)
-    axes.set_yticks(range(len(names)), names, size=12)
+    axes.set_xticks(range(len(names)), names, size=15, rotation=35, ha="left")
+    axes.set_yticks(range(len(names)), names, size=15)
     axes.xaxis.tick_top()
     axes.set_xlabel("predicted", size=13, weight="bold", labelpad=8)
     axes.xaxis.set_label_position("top")
@@ -86,8 +86,8 @@ def _write(axes: "Axes", row: int, column: int, count: int, share: float) -> Non
         axes.text(column, row, "0", ha="center", va="center", size=13, color="#8a93a1")
         return
     ink = "white" if share > 0.65 else "#16191f"
-    axes.text(column, row - 0.12, f"{count:,}", ha="center", va="center", size=18, color=ink)
-    axes.text(column, row + 0.24, f"{share:.0%}", ha="center", va="center", size=12, color=ink)
+    axes.text(column, row - 0.12, f"{count:,}", ha="center", va="center", size=20, color=ink)
+    axes.text(column, row + 0.24, f"{share:.0%}", ha="center", va="center", size=14, color=ink)
 
 
 def _plain(name: Any) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from ml.data.profile import drift_since, profile_of
+from ml.data.profile import input_drift, profile_of
 from ml.data.samples import Samples
 from ml.data.split import require_two_regimes, split_at, split_by_time
 from ml.evaluation.diagnostics import impurity_importances
@@ -95,14 +95,13 @@ def build_candidate(  # noqa: PLR0913
         cv = cross_validate_in_time(train, options, embargo)
     log.info("Scoring the exported file")
     bare = export_forest(forest)
-    profile = profile_of(train)
     metrics = {
         **measure_file(bare, samples, split),
         **cv.to_dict(),
         **facts_of(samples, split, settings_of(options, holdout_fraction, embargo), provenance),
         "feature_importances": impurity_importances(forest),
-        "drift": drift_since(profile, holdout),
-        "profile": profile,
+        "drift": input_drift(train, holdout),
+        "profile": profile_of(train),
     }
     model = with_metadata(bare, onnx_metadata(metrics))
     metrics["latency_ms"] = accept_file(model, forest, holdout.at_most(_COMPARED_ROWS).features)

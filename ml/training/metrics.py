@@ -24,7 +24,14 @@ from ml.evaluation.diagnostics import (
     permutation_importances,
 )
 from ml.evaluation.scores import evaluate, measure_confidence, most_frequent
-from ml.evaluation.slices import accuracy_by_symbol, accuracy_over_time
+from ml.evaluation.slices import (
+    accuracy_at_changes,
+    accuracy_by_symbol,
+    accuracy_of_newest,
+    accuracy_over_time,
+    strips,
+    worst_errors,
+)
 from ml.evaluation.statistics import prediction_interval
 from ml.onnx_model import load_model, score
 from ml.training.forest import ORDER_OF_WORK, TrainingOptions
@@ -179,6 +186,10 @@ def measure_file(model: bytes, samples: Samples, split: TimeSplit) -> dict[str, 
         "confusion_matrix": [list(row) for row in scores.confusion],
         "per_symbol": accuracy_by_symbol(holdout, right),
         "accuracy_over_time": accuracy_over_time(holdout, right),
+        "accuracy_at_changes": accuracy_at_changes(holdout, right),
+        "accuracy_of_newest": accuracy_of_newest(holdout, right),
+        "worst_errors": worst_errors(holdout, labels, probabilities),
+        "strips": strips(holdout, labels),
         "calibration_bins": [asdict(row) for row in confidence.bins],
         "permutation_importances": permutation_importances(session, holdout),
     }

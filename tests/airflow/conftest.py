@@ -146,7 +146,7 @@ def _settle(airflow: Airflow, home: Home) -> None:
 
 
 def _dags(folder: Path) -> Path:
-    """The DAGs without a schedule, copies of one of them, and the consumer of the README."""
+    """The DAGs without a schedule, copies of one of them, and the consumer of docs/models.md."""
     dags = dags_without_schedule(folder)
     training = (dags / f"{DAG}.py").read_text(encoding="utf-8")
     once = _replaced(training, '"owner": "ml",', '"owner": "ml", "retries": 0,')
@@ -154,8 +154,8 @@ def _dags(folder: Path) -> Path:
     late = _replaced(training, "(EXPECTED_WITHIN,", "(timedelta(minutes=1),")
     for name, text in {ONCE: once, SHORT: short, LATE: late}.items():
         (dags / f"{name}.py").write_text(text.replace(DAG, name), encoding="utf-8")
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    (consumer,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    guide = (REPOSITORY / "docs/models.md").read_text(encoding="utf-8")
+    (consumer,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     (dags / "application_restart.py").write_text(consumer, encoding="utf-8")
     return dags
 

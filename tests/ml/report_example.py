@@ -59,14 +59,40 @@ def example_metrics(deploy=True, deployed_at=None, judged=True, production=True)
             for k, name in enumerate(("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "ADAUSDT"))
         ],
         "accuracy_over_time": over_time(production and judged),
+        "accuracy_at_changes": {"rows": 61, "accuracy": 0.41},
+        "accuracy_of_newest": {"rows": 48, "accuracy": 0.708},
+        "worst_errors": [
+            {
+                "symbol": "ETHUSDT",
+                "timestamp": "2026-11-03T09:00:00+00:00",
+                "true": "range",
+                "predicted": "trend_up",
+                "probability": 0.91,
+            },
+            {
+                "symbol": "BTCUSDT",
+                "timestamp": "2026-10-30T17:00:00+00:00",
+                "true": "breakout",
+                "predicted": "volatile",
+                "probability": 0.87,
+            },
+        ],
+        "strips": [
+            {
+                "symbol": name,
+                "true": [[k / 7, (k + 1) / 7, (k + shift) % 7] for k in range(7)],
+                "predicted": [[k / 7 + 0.01, (k + 1) / 7, (k + shift) % 7] for k in range(7)],
+            }
+            for shift, name in enumerate(("BTCUSDT", "ETHUSDT"))
+        ],
         "calibration_bins": [
             {"samples": 20 + 25 * k, "confidence": 0.25 + 0.1 * k, "accuracy": 0.22 + 0.104 * k}
             for k in range(8)
         ],
         "drift": [
-            {"feature": "atr_14", "psi": 0.31},
+            {"feature": "atr_14 / ema_21", "psi": 0.31},
             {"feature": "funding_rate", "psi": 0.04},
-            {"feature": "volume_24h", "psi": 0.14},
+            {"feature": "historical_vol", "psi": 0.14},
         ],
         "decision": decision(deploy, pair, rows, correct) if judged else None,
         "model_sha256": "a" * 64,

@@ -10,7 +10,17 @@ from ml.words import points
 from tests.ml.report_example import RUN, example_metrics
 
 SECTIONS = [
-    *("verdict", "comparison", "time", "baselines", "calibration", "confusion", "regimes"),
+    *(
+        "verdict",
+        "comparison",
+        "time",
+        "baselines",
+        "calibration",
+        "strips",
+        "confusion",
+        "worst",
+        "regimes",
+    ),
     *("balance", "features", "symbols", "drift", "numbers", "origin"),
 ]
 VOID = {"meta", "link", "br", "wbr", "hr", "img", "input"}

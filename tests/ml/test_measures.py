@@ -7,16 +7,24 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 
-from ml.contract import FEATURES
-from ml.data.profile import drift_since, profile_of
-from ml.data.samples import Samples
+from ml.contract import FEATURES, PRICED, REGIMES
+from ml.data.profile import input_drift
+from ml.data.samples import Samples, utc
 from ml.evaluation.diagnostics import (
     baseline_accuracies,
     impurity_importances,
     permutation_importances,
 )
 from ml.evaluation.scores import measure_confidence
-from ml.evaluation.slices import accuracy_by_symbol, accuracy_over_time
+from ml.evaluation.slices import (
+    accuracy_at_changes,
+    accuracy_by_symbol,
+    accuracy_of_newest,
+    accuracy_over_time,
+    strips,
+    worst_errors,
+)
+from ml.inputs import INPUTS
 from ml.onnx_model import load_model
 from ml.training.export import export_forest
 from ml.training.forest import fit_forest
@@ -155,17 +163,53 @@ def test_importances_are_repeatable(model, samples):
     assert permutation_importances(session, samples) == permutation_importances(session, samples)
 
 
-def test_drift_of_the_same_rows_is_none_and_of_a_moved_feature_is_first(samples):
-    profile = profile_of(samples)
-    still = drift_since(profile, samples)
-    moved = samples.features.copy()
+def test_drift_is_that_of_the_inputs_and_none_of_a_price_that_rose(samples):
+    priced = [FEATURES.index(name) for name in PRICED]
+    features = samples.features.copy()
+    features[:, priced] = np.abs(features[:, priced]) + 1
+    samples = replace(samples, features=features)
+    still, moved = input_drift(samples, samples), features.copy()
     moved[:, FEATURES.index("funding_rate")] *= -1
     moved[:, FEATURES.index("funding_rate")] += 5 * moved.std()
-    later = drift_since(
-        profile, Samples(moved, samples.labels, samples.timestamps, samples.symbols)
+    moved[:, priced] *= 4
+    later = input_drift(
+        samples, Samples(moved, samples.labels, samples.timestamps, samples.symbols)
     )
 
+    assert [row["feature"] for row in still] == sorted(INPUTS, key=INPUTS.index)
     assert {row["psi"] for row in still} == {0.0}
     assert later[0]["feature"] == "funding_rate"
     assert later[0]["psi"] > 1
     assert {row["psi"] for row in later[1:]} == {0.0}
+
+
+def test_worst_errors_are_the_surest_and_name_row_and_regimes(samples):
+    y_pred = samples.labels.astype(np.int64)
+    y_pred[[3, 7]] = (y_pred[[3, 7]] + 1) % 7
+    probabilities = np.full((len(samples), 7), 0.1)
+    probabilities[3, y_pred[3]], probabilities[7, y_pred[7]] = 0.6, 0.8
+    first, second = worst_errors(samples, y_pred, probabilities)
+
+    assert (first["probability"], second["probability"]) == (0.8, 0.6)
+    assert first["symbol"] == samples.symbols[7]
+    assert first["timestamp"] == utc(samples.timestamps[7]).isoformat()
+    assert (first["true"], first["predicted"]) == (
+        REGIMES[samples.labels[7]],
+        REGIMES[y_pred[7]],
+    )
+
+
+def test_strips_and_changes_follow_each_symbol(samples):
+    some = samples.rows(slice(0, 8))
+    some = Samples(
+        some.features, np.array([0, 2, 0, 2, 1, 2, 1, 2], np.uint8), some.timestamps, some.symbols
+    )
+    first, second = strips(some, some.labels.astype(np.int64))
+
+    assert [span[2] for span in first["true"]] == [0, 1]
+    assert [span[2] for span in second["true"]] == [2]
+    assert first["true"][0][0] == 0 and first["true"][-1][1] == 1
+    assert first["predicted"] == first["true"]
+    right = np.array([True] * 4 + [False] + [True] * 3)
+    assert accuracy_at_changes(some, right) == {"rows": 1, "accuracy": 0.0}
+    assert accuracy_of_newest(some, right) == {"rows": 8, "accuracy": 7 / 8}

@@ -14,7 +14,7 @@ def test_picture_is_a_png_that_fits_a_chat():
     content = confusion_matrix_png(example_metrics())
 
     assert content.startswith(b"\x89PNG\r\n")
-    assert struct.unpack(">II", content[16:24]) == (1000, 800)
+    assert struct.unpack(">II", content[16:24]) == (800, 800)
     assert len(content) < 300_000
 
 
