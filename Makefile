@@ -67,7 +67,8 @@ ui: export AIRFLOW__API__HOST ?= 127.0.0.1
 ui: export AIRFLOW__API__PORT ?= 8080
 ui: export AIRFLOW__API__BASE_URL ?= http://localhost:$(AIRFLOW__API__PORT)
 ui: free-port $(VENV)/.run $(AIRFLOW_HOME)/.migrated
-	$(BIN)/airflow standalone
+	@echo "Airflow UI: $(AIRFLOW__API__BASE_URL) in half a minute (switching regime_model_training on runs last Sunday's run at once; Ctrl-C ends it, its log is $(AIRFLOW_HOME)/ui.log)"
+	@$(BIN)/airflow standalone >>$(AIRFLOW_HOME)/ui.log 2>&1
 
 # A shell in which every command of the guides works: eval "$(make env)"
 env:
@@ -80,7 +81,8 @@ free-port:
 	  { echo "Port $(AIRFLOW__API__PORT) is taken: stop what listens there, or take another: make ui AIRFLOW__API__PORT=8081"; exit 1; }
 
 $(AIRFLOW_HOME)/.migrated: $(VENV)/.run
-	$(BIN)/airflow db migrate
+	@mkdir -p $(AIRFLOW_HOME)
+	@$(BIN)/airflow db migrate >$(AIRFLOW_HOME)/migrate.log 2>&1 || { cat $(AIRFLOW_HOME)/migrate.log; exit 1; }
 	@touch $@
 
 $(VENV)/.run: requirements.txt

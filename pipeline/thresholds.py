@@ -79,13 +79,14 @@ class Number:
 
     def param(self) -> Param:
         """The field of the trigger form that overrides this setting for one run."""
+        kind = "A whole number" if self.whole else "A number"
         return Param(
             None,
-            type=["null", "integer" if self.whole else "number"],
+            # As text: Airflow's field of a number makes 1 of 75, and nothing of 0,02, in silence.
+            type=["null", "string", "number"],
             title=self.name,
-            description=f"{self.help} Empty: the Variable, or else {self.default_text}.",
-            minimum=self.low,
-            maximum=self.high,
+            description=f"{self.help} {kind} from {_plain(self.low)} to {_plain(self.high)}; "
+            f"empty: the Variable, or else {self.default_text}.",
             section=str(self.section),
         )
 

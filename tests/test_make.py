@@ -31,7 +31,10 @@ def test_ui_listens_on_this_machine_alone(tmp_path: Path) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     done = _make("ui", f"VENV={tmp_path}", f"AIRFLOW__API__PORT={port}", home=tmp_path)
-    assert f"standalone 127.0.0.1 {port} http://localhost:{port}" in done.stdout, done.stderr
+    assert f"http://localhost:{port} in half a minute" in done.stdout, done.stderr
+    assert "last Sunday's run" in done.stdout and len(done.stdout.splitlines()) == 1
+    log = (tmp_path / "ui.log").read_text(encoding="utf-8")
+    assert f"standalone 127.0.0.1 {port} http://localhost:{port}" in log
 
 
 def test_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:

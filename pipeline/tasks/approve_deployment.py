@@ -13,7 +13,9 @@ from airflow.sdk import BaseNotifier, Param
 
 from pipeline.dag_defaults import MODEL
 from pipeline.settings import Settings
+from pipeline.ui.addresses import page_of_run
 
+_PAGES: Final = {"Report": "report", "Data Docs": "data-docs/run"}
 _TEST_USER: Final = "dag_test"
 """Who starts the runs of `airflow dags test`, in which nobody can answer."""
 APPROVE: Final = "Approve"
@@ -94,7 +96,9 @@ class ModelApproval(HITLBranchOperator):
         ruled = _ruled(context["ti"])
         if not (context["params"]["require_approval"] or ruled.get("doubts")):
             return self.do_branch(context, self.options_mapping[APPROVE])
-        self.body = question(ruled)
+        ti = context["ti"]
+        pages = {name: page_of_run(page, ti.dag_id, ti.run_id) for name, page in _PAGES.items()}
+        self.body = question(ruled, datetime.now(UTC) + APPROVAL_WAIT, pages)
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
@@ -132,8 +136,16 @@ def decision_of(ti: Any) -> dict[str, Any]:
     return answer or rule
 
 
-def question(decision: Mapping[str, Any]) -> str:
-    """Both models' numbers with reasons and notes, in Markdown."""
+def question(
+    decision: Mapping[str, Any], until: datetime, pages: Mapping[str, str] | None = None
+) -> str:
+    """Both models' numbers with reasons and notes, in Markdown.
+
+    Args:
+        decision: the promotion rule's.
+        until: when the question ends, in UTC.
+        pages: addresses by name.
+    """
     lines = (
         "| model | accuracy | rows |",
         "| --- | --- | --- |",
@@ -142,7 +154,19 @@ def question(decision: Mapping[str, Any]) -> str:
     )
     reasons = (f"- {reason}" for reason in decision["reasons"])
     notes = (f"- ⚠️ {note}" for note in decision["notes"])
-    return "\n".join((*lines, "", "The promotion rule says yes:", "", *reasons, *notes))
+    links = " · ".join(f"[{name}]({address})" for name, address in (pages or {}).items())
+    ends = f"Without an answer by {until:%a %d %b %H:%M} UTC production keeps its model. {links}"
+    yes = ("", *_difference(decision), "", "The promotion rule says yes:", "")
+    return "\n".join((*lines, *yes, *reasons, *notes, "", ends.rstrip()))
+
+
+def _difference(decision: Mapping[str, Any]) -> tuple[str, ...]:
+    compared = decision["comparison"]
+    if not compared:
+        return ()
+    interval = compared["difference_interval"]
+    ends = f" (95%: {100 * interval[0]:+.1f} to {100 * interval[1]:+.1f})" if interval else ""
+    return (f"Difference: **{100 * compared['difference']:+.1f} points**{ends}",)
 
 
 def answered(decision: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:

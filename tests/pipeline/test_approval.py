@@ -13,7 +13,9 @@ from pipeline.tasks import notify_success as outcome
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 BETTER = decide(
-    Evidence(812, 637, 250, Comparison(800, 590, 40, 10), notes=("12 rows left",)),
+    Evidence(
+        812, 637, 250, Comparison(800, 590, 40, 10, 0, (0.008, 0.055)), notes=("12 rows left",)
+    ),
     PromotionThresholds(),
 )
 BETTER_NUMBERS = "accuracy 78.75% is better than production's 75.00% on the same 800 rows"
@@ -45,7 +47,7 @@ def _event(option: str, who: dict[str, str] | None = ADMIN) -> dict[str, Any]:
 
 def test_question_shows_both_models_rows_reasons_and_notes() -> None:
     assert (
-        approval.question(BETTER.to_dict())
+        approval.question(BETTER.to_dict(), NOW, {"Report": "http://airflow/report"})
         == """\
 | model | accuracy | rows |
 | --- | --- | --- |
@@ -53,17 +55,22 @@ def test_question_shows_both_models_rows_reasons_and_notes() -> None:
 | candidate, compared | 78.75% | 800 |
 | production, compared | 75.00% | 800 |
 
+Difference: **+3.8 points** (95%: +0.8 to +5.5)
+
 The promotion rule says yes:
 
 - accuracy 78.4% reaches the floor of 65.0% (MIN_ACCURACY)
 - accuracy 78.4% beats always naming the most frequent regime, 30.8%
 - accuracy 78.8% is better than production's 75.0% on the same 800 rows (MIN_IMPROVEMENT 0.0%)
-- ⚠️ 12 rows left"""
+- ⚠️ 12 rows left
+
+Without an answer by Sun 22 Nov 03:00 UTC production keeps its model. \
+[Report](http://airflow/report)"""
     )
 
 
 def test_question_about_a_first_model_says_that_there_is_nothing_to_compare() -> None:
-    text = approval.question(FIRST.to_dict())
+    text = approval.question(FIRST.to_dict(), NOW)
     assert "| production | not scored | |" in text
     assert "⚠️ there is no production model" in text
 
@@ -133,7 +140,7 @@ def test_person_is_asked_where_run_or_rule_wants_it(monkeypatch, decision, asked
 def test_question_and_refusal_say_why_a_person_is_asked() -> None:
     decision = _thin().to_dict()
     assert "⚠️ a person should decide: the holdout's 812 rows come from 1 days and 3 runs" in (
-        approval.question(decision)
+        approval.question(decision, NOW)
     )
     answer = approval.answered(decision, _event("Reject"))
     assert answer["reasons"][1].startswith("a person was asked because the holdout's 812 rows")
