@@ -66,6 +66,32 @@ def accuracy_over_time(
     ]
 
 
+def recall_against(
+    holdout: Samples, right: Right, compared: Right, other: Right | None
+) -> list[dict[str, Any]]:
+    """Of each regime with rows that were compared: both models' share predicted correctly.
+
+    Args:
+        holdout: the rows scored.
+        right: whether the candidate predicted a row correctly `[n]`.
+        compared: rows on which production is judged `[n]`.
+        other: whether production predicted a row correctly `[n]`; None if there is none.
+    """
+    if other is None:
+        return []
+    of_regime = {name: compared & (holdout.labels == k) for k, name in enumerate(REGIMES)}
+    return [
+        {
+            "regime": name,
+            "rows": int(rows.sum()),
+            "candidate": float(right[rows].mean()),
+            "production": float(other[rows].mean()),
+        }
+        for name, rows in of_regime.items()
+        if rows.any()
+    ]
+
+
 def accuracy_at_changes(holdout: Samples, right: Right) -> dict[str, Any]:
     """Accuracy where a symbol's regime is another than in its row before: what is hard, and pays.
 

@@ -14,7 +14,7 @@ from ml.data.samples import Samples, moment_of, utc
 from ml.errors import ModelBroken
 from ml.evaluation.comparison import score_on_holdout
 from ml.evaluation.promotion import Decision, PromotionThresholds, decide
-from ml.evaluation.slices import accuracy_over_time
+from ml.evaluation.slices import accuracy_over_time, recall_against
 from ml.json_files import as_json
 from ml.onnx_model import check_contract, load_model
 from ml.registry.history import read_history
@@ -83,13 +83,13 @@ def judge_candidate(
     )
     decision = decide(evidence, thresholds)
     told = decision.to_dict()
+    both = scored.candidate_correct, scored.compared, scored.production_correct
     metrics = candidate.metrics | {
+        "recall_against_production": recall_against(holdout, *both),
         "decision": told,
         "production_accuracy": told["production_accuracy"],
         "production_sha256": production.sha256 if production else None,
-        "accuracy_over_time": accuracy_over_time(
-            holdout, scored.candidate_correct, scored.compared, scored.production_correct
-        ),
+        "accuracy_over_time": accuracy_over_time(holdout, *both),
     }
     files = {METRICS_FILE: as_json(metrics), **report_files(metrics)}
     update_candidate(models_dir, run_id, files)

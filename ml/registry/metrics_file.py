@@ -85,6 +85,14 @@ class _Part(TypedDict):
 
 
 @with_config(_PLAIN)
+class _Recall(TypedDict):
+    regime: Regime
+    rows: Count
+    candidate: Share
+    production: Share
+
+
+@with_config(_PLAIN)
 class _Error(TypedDict):
     symbol: str
     timestamp: Time
@@ -189,6 +197,7 @@ class Metrics(TypedDict):
     accuracy_over_time: NotRequired[list[_Period]]
     accuracy_at_changes: NotRequired[_Part]
     accuracy_of_newest: NotRequired[_Part]
+    recall_against_production: NotRequired[list[_Recall]]
     worst_errors: NotRequired[list[_Error]]
     strips: NotRequired[list[_Strip]]
     calibration_bins: NotRequired[list[_Bin]]

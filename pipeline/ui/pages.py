@@ -5,7 +5,9 @@ from files that runs have written; nothing here changes any.
 """
 
 from datetime import UTC, datetime
+from html import escape
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
@@ -76,7 +78,15 @@ def report(run_id: str = "", dag_id: str = TRAINING) -> Response:
             "were rejected, or ten newer runs have taken its place.",
             "The tab Data Docs says what the data gate found.",
         )
-    return html(page)
+    links = "".join(
+        f'<a href="{escape(address(where))}">{name}</a> '
+        for name, where in {
+            "Data Docs": f"data-docs/run?{urlencode({'run_id': run_id})}",
+            "Models": "models",
+        }.items()
+    )
+    # A file that is opened from its folder has no such pages beside it.
+    return html(page.replace(b"</header>", f"<p>{links}</p></header>".encode(), 1))
 
 
 def models(request: Request, user: GetUserDep) -> Response:

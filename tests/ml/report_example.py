@@ -59,6 +59,11 @@ def example_metrics(deploy=True, deployed_at=None, judged=True, production=True)
             for k, name in enumerate(("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "ADAUSDT"))
         ],
         "accuracy_over_time": over_time(production and judged),
+        "recall_against_production": (
+            [{"regime": "range", "rows": 214, "candidate": 0.785, "production": 0.71}]
+            if pair
+            else []
+        ),
         "accuracy_at_changes": {"rows": 61, "accuracy": 0.41},
         "accuracy_of_newest": {"rows": 48, "accuracy": 0.708},
         "worst_errors": [

@@ -192,6 +192,10 @@ def test_better_model_replaces_a_worse_one(tmp_path, samples, make_samples, buil
     kept = read_candidate(tmp_path, RUN).metrics
     assert kept["production_accuracy"] == decision.to_dict()["production_accuracy"] < 0.5
     assert kept["production_sha256"] == worse.sha256
+    regimes = kept["recall_against_production"]
+    assert sum(row["rows"] for row in regimes) == kept["decision"]["comparison"]["rows"]
+    correct = sum(row["rows"] * row["candidate"] for row in regimes)
+    assert round(correct) == kept["decision"]["comparison"]["candidate_correct"]
     pairs = kept["decision"]["comparison"]
     assert pairs["difference_interval"][0] > 0
     assert pairs["p_value"] == decision.evidence.comparison.p_value < 1e-6

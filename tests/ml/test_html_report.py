@@ -100,6 +100,7 @@ def test_comparison_shows_both_models_and_the_paired_numbers():
         assert expected in told
     assert "+3.7 points" in told and "+0.6 to +7.1 points" in told and "p = 0.012" in told
     assert "both correct 525" in told and "both wrong 159" in told
+    assert "range 78.5% 71.0% +7.5 214" in told
 
 
 def test_comparison_without_production_says_so():
