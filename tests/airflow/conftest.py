@@ -138,6 +138,14 @@ def place_at(
     return turn
 
 
+@pytest.fixture(scope="session")
+def ui(place_at: Callable[[str], Place]) -> Place:
+    """A place in which the DAG has run once."""
+    place = place_at("pages")
+    place.deploy()
+    return place
+
+
 def _settle(airflow: Airflow, home: Home) -> None:
     """Says that the last deployment was here: of another MODELS_DIR a person would be asked."""
     newest = airflow.get("assets/events?order_by=-timestamp&limit=1")["asset_events"]

@@ -34,6 +34,7 @@ def _restarts(airflow: Airflow) -> list[dict[str, Any]]:
     return runs
 
 
+@pytest.mark.full
 def test_rejected_model_is_not_deployed_and_the_message_names_who_and_the_numbers(
     place: Place,
 ) -> None:

@@ -2,7 +2,7 @@
 
 import http.client
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -15,14 +15,6 @@ from tests.services.scheduler import running_airflow
 from tests.services.server import REPOSITORY
 
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def ui(place_at: Callable[[str], Place]) -> Place:
-    """An Airflow in which the DAG has run once."""
-    place = place_at("guards")
-    place.deploy()
-    return place
 
 
 @pytest.fixture(scope="module")

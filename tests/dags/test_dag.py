@@ -145,6 +145,7 @@ def test_dag_parses_without_connection_and_variables() -> None:
     assert (run.returncode, "No data found" in run.stdout) == (0, True), run.stdout + run.stderr
 
 
+@pytest.mark.points
 @pytest.mark.parametrize(
     ("module", "foreign"),
     [

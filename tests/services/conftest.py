@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tabulate import tabulate
 
+from tests.conftest import a_quarter
 from tests.dags.home import Home
 from tests.services.server import GivenServer, Server
 from tests.services.ways import (
@@ -37,7 +38,7 @@ def places(server: Server | GivenServer) -> Iterator[tuple[str, str]]:
     drop_databases(server, *places)
 
 
-@pytest.fixture(params=PROTOCOLS)
+@pytest.fixture(params=[a_quarter("chdb"), "native", "http"])
 def way(request: pytest.FixtureRequest, tmp_path: Path) -> Way:
     """Each way to ClickHouse, with an empty source."""
     if request.param == "chdb":

@@ -113,6 +113,7 @@ def test_forest_grown_on_two_workers_is_the_same_bit_for_bit(cluster, rows, alon
     np.testing.assert_array_equal(predicted, forest.predict(rows[0]))
 
 
+@pytest.mark.full
 @pytest.mark.timeout(120)
 def test_candidate_of_a_cluster_is_that_of_this_machine(cluster, rows) -> None:
     address, _ = cluster

@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.conftest import a_quarter
 from tests.dags.home import Home, Run, embedded_home
 from tests.services.ways import Way
 
 # Airflow and what it is made of raise deprecations of their own.
 pytestmark = pytest.mark.filterwarnings("default")
 
-SERVERS = pytest.mark.parametrize("way", ["native", "http"], indirect=True)
+SERVERS = pytest.mark.parametrize("way", ["native", a_quarter("http")], indirect=True)
 OF_ONE_RUN = {"run_id", "snapshot_table", "trained_at", "deployed_at", "latency_ms"}
 HomeAt = Callable[[Way], Home]
 
