@@ -81,7 +81,8 @@ def tell_of_failed_task(context: Mapping[str, Any]) -> None:
     tell(failure_message(task.task_id, error, links, _work(context), after))
     _told_here.add(context["run_id"])
     task.xcom_push(key=_TOLD_KEY, value=task.try_number)
-    why = report.verdict if report else str(error)
+    rules = (f"{rule.rule}: {rule.observed}" for rule in report.failed_rules) if report else ()
+    why = "; ".join(rules) if report else str(error)
     task.xcom_push(key=CAME_TO, value=["rejected" if report else "failed", why[:_LONGEST_REASON]])
 
 

@@ -48,8 +48,20 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Layer:
+    """A regime's part of every bar, as one SVG path; `kind` is its class in the style sheet."""
+
+    kind: str
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
 class Chart:
-    """A chart in pixels; `band` and `floor` are heights of the interval and the promotion floor."""
+    """A chart in pixels: lines, or the layers of stacked bars.
+
+    `band` and `floor` are heights of the interval and the promotion floor.
+    """
 
     width: int
     height: int
@@ -59,7 +71,8 @@ class Chart:
     bottom: int
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[Line, ...] = ()
+    layers: tuple[Layer, ...] = ()
     band: tuple[float, float] | None = None
     floor: float | None = None
 
@@ -262,29 +275,6 @@ class Balance:
     shares: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Layer:
-    """A regime's part of every bar, as one SVG path; `kind` is its class in the style sheet."""
-
-    kind: str
-    name: str
-    path: str
-
-
-@dataclass(frozen=True)
-class BalanceChart:
-    """The chart in pixels."""
-
-    width: int
-    height: int
-    left: int
-    right: int
-    bottom: int
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    layers: tuple[Layer, ...]
-
-
 def balances(runs: Sequence[Mapping[str, Any]]) -> tuple[Balance, ...]:
     """Reads the class balance of each run; what has no counts or no time is left out.
 
@@ -294,7 +284,7 @@ def balances(runs: Sequence[Mapping[str, Any]]) -> tuple[Balance, ...]:
     return tuple(found for run in runs if (found := _balance(run)) is not None)
 
 
-def balance_chart(shown: Sequence[Balance], width: int, height: int) -> BalanceChart | None:
+def balance_chart(shown: Sequence[Balance], width: int, height: int) -> Chart | None:
     """Draws the bars; None without at least two.
 
     Args:
@@ -307,8 +297,8 @@ def balance_chart(shown: Sequence[Balance], width: int, height: int) -> BalanceC
     frame = Frame(width, height, (0, len(shown)), (0, 1), right=24)
     slot = frame.x(1) - frame.x(0)
     bar = min(_WIDEST_BAR, slot - min(4, slot / 4))
-    return BalanceChart(
-        *(width, height, frame.left, width - frame.right, height - frame.bottom),
+    return Chart(
+        *(width, height, frame.left, width - frame.right, frame.top, height - frame.bottom),
         x_ticks=_dates(frame, shown),
         y_ticks=frame.percents(0.25),
         layers=tuple(

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 import requests
 
-from tests.airflow.conftest import VIEWER, Place, Site
+from tests.airflow.conftest import DAG, VIEWER, Place, Site
 from tests.dags.home import embedded_home
 from tests.services.scheduler import running_airflow
 from tests.services.server import REPOSITORY
@@ -82,6 +82,23 @@ def test_viewer_sees_the_models_and_each_report_a_link_away(ui: Place) -> None:
     report = ui.site.ask(link, VIEWER)
     assert report.status_code == 200
     assert ui.run_id in report.text and "Accuracy on the holdout" in report.text
+
+
+def test_rejected_run_stands_first_on_models_with_what_was_found(ui: Place) -> None:
+    rejected = ui.airflow.trigger(DAG, min_labeled_samples=1_000_000)
+    assert ui.airflow.finished(DAG, rejected)[0] == "failed"
+    page = ui.site.ask("models", VIEWER).text
+    first = page.partition('id="production"')[0]
+    assert ": Rejected</h1>" in first and "<li>Labelled samples: 2000.</li>" in first
+
+
+def test_production_is_there_to_be_kept(ui: Place) -> None:
+    answer = ui.site.ask("production/model", VIEWER)
+    assert answer.content == (ui.home.models / "regime_detector.onnx").read_bytes()
+    assert "regime_detector.onnx" in answer.headers["Content-Disposition"]
+    assert ui.site.ask("production/metrics", VIEWER).json()["run_id"] == ui.run_id
+    assert "There is none" in ui.site.ask("production/passwords", VIEWER).text
+    assert ui.site.ask("production/model", user=None).status_code == 307
 
 
 def test_report_that_is_a_link_shows_a_viewer_nothing_of_what_it_leads_to(ui: Place) -> None:
