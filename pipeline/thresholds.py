@@ -100,6 +100,7 @@ _AGE: Final = "Oldest that the newest label may be, in days."
 _LUCK: Final = "Largest chance that the difference is luck."
 _DAYS: Final = "Days of labels the holdout must have, or a person decides."
 _RUNS: Final = "Runs of one regime it must have, or a person decides."
+_GAP: Final = "Hours between training and holdout."
 _MOST: Final = "Rows to train on if there are more: a share of each regime."
 
 THRESHOLDS: Final = {
@@ -117,7 +118,7 @@ THRESHOLDS: Final = {
         Number(_PROMOTION, "MIN_HOLDOUT_DAYS", 5, 1, 3650, True, _DAYS),
         Number(_PROMOTION, "MIN_HOLDOUT_RUNS", 20, 1, 1e12, True, _RUNS),
         Number(_TRAINING, "HOLDOUT_FRACTION", 0.2, 0.01, 0.9, False, "Newest share, to judge on."),
-        Number(_TRAINING, "EMBARGO_HOURS", 24, 0, 8760, False, "Gap between training and holdout."),
+        Number(_TRAINING, "EMBARGO_HOURS", 24, 0, 8760, False, _GAP),
         Number(_TRAINING, "MAX_TRAIN_ROWS", 1_000_000, 1000, 1e9, True, _MOST),
     )
 }

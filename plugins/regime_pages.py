@@ -29,8 +29,8 @@ class RegimePages(AirflowPlugin):
     def external_views(self) -> list[dict[str, Any]]:
         """The places in the UI; Airflow fills in the names in braces."""
         return [
-            _in_navigation("Data Docs", "data-docs/"),
-            _in_navigation("Models", "models"),
+            _in_navigation("Data Docs", "data-docs/") | _icon("data-docs"),
+            _in_navigation("Models", "models") | _icon("models"),
             *_tabs("Data Docs", "data-docs/run"),
             *_tabs("Report", "report"),
         ]
@@ -44,6 +44,10 @@ def _in_navigation(name: str, page: str) -> dict[str, Any]:
         "url_route": _route(name),
         "nav_top_level": True,
     }
+
+
+def _icon(name: str) -> dict[str, str]:
+    return {"icon": address(f"icon/{name}.svg")}
 
 
 def _tabs(name: str, page: str) -> list[dict[str, Any]]:

@@ -92,6 +92,15 @@ def test_rejected_run_stands_first_on_models_with_what_was_found(ui: Place) -> N
     assert ": Rejected</h1>" in first and "<li>Labelled samples: 2000.</li>" in first
 
 
+def test_pages_in_the_navigation_have_signs_of_their_own(ui: Place) -> None:
+    (plugin,) = (p for p in ui.airflow.get("plugins")["plugins"] if p["name"] == "regime_pages")
+    icons = [view["icon"] for view in plugin["external_views"] if view["destination"] == "nav"]
+    assert len(set(icons)) == 2
+    for icon in icons:
+        answer = ui.site.ask(icon.partition("/regime-model/")[2], VIEWER)
+        assert answer.headers["Content-Type"] == "image/svg+xml" and "<path" in answer.text
+
+
 def test_production_is_there_to_be_kept(ui: Place) -> None:
     answer = ui.site.ask("production/model", VIEWER)
     assert answer.content == (ui.home.models / "regime_detector.onnx").read_bytes()
