@@ -351,6 +351,7 @@ def test_backups_made_within_a_second_keep_their_order(store):
     assert all(later - earlier >= timedelta(seconds=1) for earlier, later in pairwise(stamps))
 
 
+@pytest.mark.full
 def test_files_damaged_at_random_are_read_mended_or_named_by_all(tmp_path):
-    found = all_tried(2 if FULL else 1, tmp_path, workers=1)
+    found = all_tried(2, tmp_path, workers=1)
     assert {what for _, _, what in found} <= {"done", "named"}, found

@@ -86,7 +86,7 @@ def stage(
         server.kill()
 
 
-@pytest.mark.points
+@pytest.mark.full
 @pytest.mark.parametrize("name", WHOLE_RUNS)
 def test_server_that_comes_back_costs_a_retry_of_that_task_only(
     stage: Stage, chat: list[str], name: str
