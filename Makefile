@@ -57,7 +57,7 @@ bench: $(BENCH)/.bench
 
 # VERBOSE=1 shows the whole log.
 demo:
-	@$(PYTHON) -m pipeline.demo $(MAKE) $(BIN)/python
+	@$(PYTHON) -m pipeline.demo "$(MAKE)" "$(BIN)/python"
 
 installed: $(VENV)/.run $(AIRFLOW_HOME)/.migrated
 

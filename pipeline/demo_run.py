@@ -46,6 +46,7 @@ def main() -> int:
         task.on_execute_callback = [_begin]
         task.on_success_callback = [_succeed]
         task.on_failure_callback = [tell_of_failed_task, _fail]
+        task.on_retry_callback = [_retry]
     run = dag.test(logical_date=datetime.now(UTC))
     if run.state != DagRunState.SUCCESS:
         return FAILED
@@ -124,6 +125,14 @@ def _fail(context: Mapping[str, Any]) -> None:
     lines = [line for line in message.text.splitlines() if line][1:16]
     where = (f"Data Docs: {page}",) if page else ()
     _tell(lines=("", f"FAILED in {task_id}; production is unchanged.", *lines, *where))
+    _end()
+
+
+def _retry(context: Mapping[str, Any]) -> None:
+    error = str(context.get("exception"))
+    _tell(
+        lines=(f"{context['ti'].task_id} failed and is tried again in a minute or more: {error}",)
+    )
     _end()
 
 
