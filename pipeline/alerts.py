@@ -32,6 +32,8 @@ _TOLD_KEY: Final = "failure_message"
 CAME_TO: Final = "came_to"
 """Key of a failed task's XCom: whether the run was `rejected` or `failed`, and why."""
 _LONGEST_REASON: Final = 300
+_GLANCE: Final = 10.0
+"""Seconds for a look at what is in production: an object store may not answer."""
 _APPRISE_CONNECTION: Final = "apprise_default"
 _HURRIED: Final = 45.0
 """Airflow stops a DAG's callback after 50 seconds."""
@@ -168,13 +170,15 @@ def _is_told(context: Mapping[str, Any]) -> bool:
 
 
 def _after(run_id: str) -> tuple[str, ...]:
-    """What stands after a run that failed."""
+    """What stands after a run that failed; not known, where that would keep the message waiting."""
+    from clickhouse.dialects import within
     from ml.registry.models import read_production
     from notifications.details import standing, utc
 
     now = datetime.now(UTC)
     with decoration("What is in production"):
-        production = read_production(read_models())
+        models = read_models()
+        production = within(_GLANCE, lambda: read_production(models))
         known = None if production is None else production.metrics or {}
         return standing(known, run_id, now)
     return (f"Happened: {utc(now)}",)

@@ -1,6 +1,11 @@
 """Failure messages: with details where the task could speak, plain where it was killed, once."""
 
 import json
+import re
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +14,7 @@ import pytest
 from clickhouse.errors import ClickHouseUnavailable
 from notifications.message import Message
 from pipeline import alerts
+from tests.dags.small_models import deploy, small_candidates
 from tests.notifications import conftest
 
 receiver = conftest.receiver
@@ -151,3 +157,42 @@ def test_setting_that_cannot_be_read_is_named_and_the_others_are_told(
     assert len(receiver.payloads) == 1
     assert "TELEGRAM_BOT_TOKEN cannot be read (ValueError): enter it again" in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_failure_says_when_and_which_model_stays(
+    told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_MODELS_DIR", str(tmp_path))
+    context = {"ti": _Task(), "run_id": "r", "exception": OSError("disk full")}
+    alerts.tell_of_failed_task(context)
+    (model,) = small_candidates(1)
+    deploy(tmp_path, model, datetime(2026, 11, 8, 3, tzinfo=UTC))
+    alerts.tell_of_failed_task(context)
+    monkeypatch.setenv("AIRFLOW_VAR_MODELS_DIR", "'quoted'")
+    alerts.tell_of_failed_task(context)
+    first, second, unknown = told
+    assert re.search(r"\nHappened: \d{4}-\d\d-\d\d \d\d:\d\d UTC\n", first)
+    assert "Production is unchanged: there is no model yet." in first
+    accuracy = f"{model.metrics['test_accuracy']:.1%}"
+    assert f"Production is unchanged: {accuracy}, live since 2026-11-08." in second
+    assert "Happened: " in unknown and "Production is" not in unknown
+
+
+def test_store_that_does_not_answer_keeps_no_message_waiting(
+    told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_MODELS_DIR", str(tmp_path))
+    monkeypatch.setattr(alerts, "_GLANCE", 0.2)
+    ended = threading.Event()
+    monkeypatch.setattr("ml.registry.models.read_production", lambda _: ended.wait(60))
+    began = time.monotonic()
+    alerts.tell_of_failed_task({"ti": _Task(), "run_id": "r", "exception": OSError("gone")})
+    ended.set()
+    assert time.monotonic() - began < 20
+    assert "Happened: " in told[0] and "Production is" not in told[0]
+
+
+def test_failed_task_keeps_what_the_run_came_to(told: list[str]) -> None:
+    task = _Task()
+    alerts.tell_of_failed_task({"ti": task, "run_id": "r", "exception": OSError("disk full")})
+    assert task.xcoms[alerts.CAME_TO] == ["failed", "disk full"]
