@@ -126,9 +126,9 @@ _REJECTED: dict[str, Any] = {
             "rows": [],
         },
         {
-            "rule": "adx from 0 to 100",
-            "expected": "every row",
-            "observed": "2 of 250 rows",
+            "rule": "possible adx",
+            "expected": "0 to 100",
+            "observed": "2 rows, such as symbol BTCUSDT, timestamp 2024-11-20 07:00:00, adx -3.2",
             "rows": [
                 {"symbol": "BTCUSDT", "timestamp": "2024-11-20 07:00:00", "adx": -3.2},
                 {"symbol": "ETHUSDT", "timestamp": "2024-11-21 11:00:00", "adx": 104.9},
