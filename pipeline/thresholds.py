@@ -82,8 +82,8 @@ class Number:
         kind = "A whole number" if self.whole else "A number"
         return Param(
             None,
-            # As text: Airflow's field of a number makes 1 of 75, and nothing of 0,02, in silence. Of
-            # several types beside each other it would make a field of many lines.
+            # As text: Airflow's field of a number makes 1 of 75, and nothing of 0,02, in silence. A
+            # list of types would be a field of many lines.
             anyOf=[{"type": kind} for kind in ("string", "number", "null")],
             title=self.name,
             description=f"{self.help} {kind} from {_plain(self.low)} to {_plain(self.high)}; "
