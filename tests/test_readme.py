@@ -65,6 +65,9 @@ def test_demo_commands_end_as_the_readme_says(environment: dict[str, str]) -> No
     assert any("Data gate: Passed" in file.read_text("utf-8") for file in logs)
     assert (models / "regime_detector.onnx").exists()
 
+
+@pytest.mark.full
+def test_demo_below_the_floor_keeps_production_and_says_why(environment: dict[str, str]) -> None:
     below = _run("make demo AIRFLOW_VAR_MIN_ACCURACY=0.99", environment)
     verdict = below.stdout.split("\nVerdict: ")[1]
     assert below.returncode == 0

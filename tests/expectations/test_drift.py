@@ -295,6 +295,7 @@ def test_turn_from_rising_to_falling_does_not_block(compare: Compare, market: pd
     assert _blocking(compare(market[falling], _reference(market[rising]))) == []
 
 
+@pytest.mark.full
 def test_other_labelled_hours_of_the_same_weeks_are_no_drift(compare: Compare) -> None:
     """300 rows against 300 others of one market, twenty times, with no false warning."""
     warned = []

@@ -49,6 +49,7 @@ def test_p_value_of_models_that_never_differ_is_one():
     assert mcnemar_p_value(0, 0) == 1
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_interval_of_independent_rows_holds_the_truth_as_often_as_it_says():
     by_blocks, by_row = coverage(kept=0)
