@@ -88,8 +88,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Says what was left out."""
     if not FULL:
         terminalreporter.write_line(
-            "Left out: tests marked `full`, which take minutes, and three of four kill points. "
-            "FULL=1 runs them too, as CI does."
+            "Left out: tests marked `full`, which take long, and three of four of very many alike "
+            "cases and kill points. FULL=1 runs them too, as CI does."
         )
 
 

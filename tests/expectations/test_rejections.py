@@ -35,6 +35,7 @@ WRONG = {
 }
 
 
+@pytest.mark.points
 @pytest.mark.parametrize(("select", "rule"), WRONG.values(), ids=WRONG.keys())
 def test_one_wrong_value_fails_one_rule_and_asks_for_no_labels(
     market: FrozenMarket, select: str, rule: str
@@ -55,6 +56,7 @@ LABELS = {
 }
 
 
+@pytest.mark.points
 @pytest.mark.parametrize(("select", "bounds"), LABELS.values(), ids=LABELS.keys())
 def test_too_few_labels_ask_for_more_and_say_how_many(
     market: FrozenMarket, select: str, bounds: dict[str, float]

@@ -88,6 +88,7 @@ METRICS = {
 }
 
 
+@pytest.mark.points
 @pytest.mark.parametrize("content", METRICS.values(), ids=METRICS.keys())
 @pytest.mark.parametrize("carried", [False, True])
 def test_production_without_its_metrics_is_compared_by_its_file_or_warned_of(
