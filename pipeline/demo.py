@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _STEPS = 6
 _WIDTH = 24
 _LAST_LINES = 5
-_TOLD = 3
-"""Exit code of a run that failed and has said so."""
+TOLD = 3
+"""Exit code of a run that failed, of which has been told."""
 
 
 class Story:
@@ -129,7 +129,7 @@ def main(make: str, python: str) -> int:
         "install", f"Python packages in {Path(python).parent.parent.name}, Airflow's database"
     )
     code = story.run([python, "-m", "pipeline.demo_run"], "working", events=True)
-    return code if code in {0, _TOLD} else _failed(story, "the run")
+    return code if code in {0, TOLD} else _failed(story, "the run")
 
 
 def _failed(story: Story, what: str) -> int:

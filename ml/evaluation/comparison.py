@@ -79,8 +79,11 @@ def score_on_holdout(
     doubts: tuple[str, ...] = ()
     try:
         session = load_model(production, _NAME)
-        doubts = _other_signature(session)
-        check_contract(session, _NAME)
+        try:
+            check_contract(session, _NAME)
+        except ModelBroken as problem:
+            doubts = (_other_signature(problem),)
+            raise
         production_pred, production_probabilities = score(session, holdout.features, _NAME)
     except ModelBroken as problem:
         broken = replace(alone, production_problem=str(problem), doubts=doubts)
@@ -95,17 +98,12 @@ def score_on_holdout(
     return Scored(evidence, unseen.rows, correct, production_correct)
 
 
-def _other_signature(session: InferenceSession) -> tuple[str, ...]:
-    """Says that a file which opens is no model of ours, if so."""
-    try:
-        check_contract(session, _NAME)
-    except ModelBroken as problem:
-        doubt = (
-            "production is a sound model that answers in another way than ours, perhaps another "
-            f"product's ({'; '.join(problem.problems)}): see that MODELS_DIR is the right place"
-        )
-        return (doubt,)
-    return ()
+def _other_signature(problem: ModelBroken) -> str:
+    """Says of a file that opens that it is no model of ours."""
+    return (
+        "production is a sound model that answers in another way than ours, perhaps another "
+        f"product's ({'; '.join(problem.problems)}): see that MODELS_DIR is the right place"
+    )
 
 
 def _lost(probabilities: NDArray[np.float64], production: NDArray[np.float64]) -> tuple[str, ...]:
