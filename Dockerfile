@@ -1,6 +1,6 @@
 # The image of every Airflow service in docker-compose.yaml. Our own, and not apache/airflow, so that
 # it holds the versions the tests ran with. BuildKit is not needed.
-ARG PYTHON=python:3.12.15-slim-bookworm
+ARG PYTHON=python:3.12.15-slim-bookworm@sha256:54c85f3c47607a77f32adec749d3c81d1348bf25833671f512b26a9b6d778cb3
 
 FROM ${PYTHON} AS packages
 RUN python -m pip install --no-cache-dir --disable-pip-version-check uv==0.13.9 \

@@ -121,10 +121,12 @@ def test_every_port_is_on_loopback() -> None:
     assert LISTED["AIRFLOW_BASE_URL"] == "http://localhost:8080"
 
 
-def test_images_are_pinned() -> None:
+def test_images_are_pinned_by_version_and_digest() -> None:
     foreign = {given["image"] for given in SERVICES.values() if "build" not in given}
-    assert len(foreign) == 3
-    assert all(re.search(r":\d+\.\d+", image) for image in foreign)
+    bases = re.findall(r"^ARG PYTHON=(\S+)", DOCKERFILE, re.MULTILINE)
+    assert (len(foreign), len(bases)) == (3, 1)
+    pinned = re.compile(r"\S+:\d+\.\d+\S*@sha256:[0-9a-f]{64}")
+    assert all(pinned.fullmatch(image) for image in (*foreign, *bases))
     assert re.search(r"uv==\d+\.\d+\.\d+", DOCKERFILE)
 
 
