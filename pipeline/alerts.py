@@ -71,21 +71,28 @@ def tell(message: "Message", within: float = WITHIN) -> None:
             log.error("NOT delivered to %s: %s", delivery.channel, delivery.detail)
 
 
-def tell_of_failed_task(context: Mapping[str, Any]) -> None:
-    """Task callback: sends the failure with its details, if the task left an exception."""
+def tell_of_failed_task(context: Mapping[str, Any]) -> "Message | None":
+    """Task callback: sends the failure with its details, if the task left an exception.
+
+    Returns:
+        What was told; None without an exception.
+    """
     error = context.get("exception")
     if error is None:
-        return
+        return None
     task = context["ti"]
     report = getattr(error, "report", None)
     links = links_of_task(task, getattr(report, "page", None))
     after = _after(context["run_id"])
-    tell(failure_message(task.task_id, error, links, _work(context), after))
+    message = failure_message(task.task_id, error, links, _work(context), after)
+    tell(message)
     _told_here.add(context["run_id"])
     task.xcom_push(key=_TOLD_KEY, value=task.try_number)
-    rules = (f"{rule.rule}: {rule.observed}" for rule in report.failed_rules) if report else ()
-    why = "; ".join(rules) if report else str(error)
+    rules = report.failed_rules if report else ()
+    failed = (f"{rule.rule}: {rule.observed}, expected {rule.expected}" for rule in rules)
+    why = "; ".join(failed) if report else str(error)
     task.xcom_push(key=CAME_TO, value=["rejected" if report else "failed", why[:_LONGEST_REASON]])
+    return message
 
 
 def tell_of_failed_run(context: Mapping[str, Any]) -> None:

@@ -24,7 +24,6 @@ from pipeline.alerts import tell_of_failed_task
 from pipeline.connection import clickhouse_engine
 from pipeline.dag_defaults import TRAINING
 from pipeline.demo import TOLD
-from pipeline.failure import failure_message
 from pipeline.settings import Settings, read_settings
 from sample_market import MarketSpec, simulate
 from sample_market.loading import count_rows, insert
@@ -44,7 +43,7 @@ def main() -> int:
     for task in dag.tasks:
         task.on_execute_callback = [_begin]
         task.on_success_callback = [_succeed]
-        task.on_failure_callback = [tell_of_failed_task, _fail]
+        task.on_failure_callback = [_fail]
         task.on_retry_callback = [_retry]
     run = dag.test(logical_date=datetime.now(UTC))
     if run.state != DagRunState.SUCCESS:
@@ -118,12 +117,11 @@ def _succeed(context: Mapping[str, Any]) -> None:
 
 
 def _fail(context: Mapping[str, Any]) -> None:
-    task_id, error = context["ti"].task_id, context["exception"]
-    page = getattr(getattr(error, "report", None), "page", None)
-    message = failure_message(task_id, error, {})
-    lines = [line for line in message.text.splitlines() if line][1:16]
+    message = tell_of_failed_task(context)
+    page = getattr(getattr(context["exception"], "report", None), "page", None)
+    lines = [line for line in message.text.splitlines() if line][1:16] if message else []
     where = (f"Data Docs: {page}",) if page else ()
-    _tell(lines=("", f"FAILED in {task_id}; production is unchanged.", *lines, *where))
+    _tell(lines=("", f"FAILED in {context['ti'].task_id}", *lines, *where))
     _end()
 
 

@@ -82,7 +82,8 @@ def test_demo_that_is_rejected_says_why_and_leaves_production(environment: dict[
     before = {path: path.read_bytes() for path in models.rglob("*") if path.is_file()}
     rejected = _run("make demo AIRFLOW_VAR_MIN_LABELED_SAMPLES=1000000", environment)
     assert rejected.returncode != 0
-    assert "FAILED in check_data; production is unchanged." in rejected.stdout
+    assert "FAILED in check_data\n" in rejected.stdout
+    assert "Production is unchanged: " in rejected.stdout
     assert "Samples: 4000 (need 1000000+)" in rejected.stdout
     assert "Please label more data and retry." in rejected.stdout
     assert "Data Docs: " in rejected.stdout

@@ -11,6 +11,7 @@ from typing import Any, Final
 from airflow.providers.standard.operators.hitl import HITLBranchOperator
 from airflow.sdk import BaseNotifier, Param
 
+from ml.words import points
 from pipeline.dag_defaults import MODEL
 from pipeline.settings import Settings
 from pipeline.ui.addresses import page_of_run
@@ -165,8 +166,8 @@ def _difference(decision: Mapping[str, Any]) -> tuple[str, ...]:
     if not compared:
         return ()
     interval = compared["difference_interval"]
-    ends = f" (95%: {100 * interval[0]:+.1f} to {100 * interval[1]:+.1f})" if interval else ""
-    return (f"Difference: **{100 * compared['difference']:+.1f} points**{ends}",)
+    ends = f" (95%: {points(interval[0])} to {points(interval[1])})" if interval else ""
+    return (f"Difference: **{points(compared['difference'])} points**{ends}",)
 
 
 def answered(decision: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
