@@ -109,17 +109,35 @@ def _labelled_rows(
     source: Source, columns: Sequence[str], label: str
 ) -> tuple[str, tuple[str, ...]]:
     """SQL of the labelled rows, each once, and which columns it converts from which type."""
+    kind = converted(label, source.types[label], "text")
+    rows, changed = rows_once(source, (*columns, label), f"{kind or quoted(label)} != ''", (label,))
+    return rows, changed
+
+
+def rows_once(
+    source: Source, columns: Sequence[str], condition: str, texts: Collection[str] = ()
+) -> tuple[str, tuple[str, ...]]:
+    """SQL of rows of the source, each once where it is read with `final = 1`.
+
+    Args:
+        source: as `look_at` found it.
+        columns: columns beside `symbol` and `timestamp`.
+        condition: SQL on the source's own columns.
+        texts: which of the columns are texts; the others are numbers.
+
+    Returns:
+        The SQL, and which columns it converts from which type.
+    """
     roles: dict[str, Role] = {"symbol": "text", "timestamp": "time"}
-    roles |= {**dict.fromkeys(columns, "number"), label: "text"}
+    roles |= {name: "text" if name in texts else "number" for name in columns}
     found = {name: converted(name, source.types[name], role) for name, role in roles.items()}
     selected = ", ".join(
         f"{sql} AS {quoted(name)}" if sql else quoted(name) for name, sql in found.items()
     )
-    labelled = f"{found[label] or quoted(label)} != ''"
     if source.cancelled:
-        labelled += f" AND {quoted(source.cancelled)} > 0"
+        condition += f" AND {quoted(source.cancelled)} > 0"
     # Inside, a name is the column's and not that of what it is converted to.
-    rows = f"SELECT {', '.join(map(quoted, roles))} FROM {quoted(source.name)} WHERE {labelled}"
+    rows = f"SELECT {', '.join(map(quoted, roles))} FROM {quoted(source.name)} WHERE {condition}"
     # Where its engine may have a row twice, both are the same in all that is kept.
     once = "" if source.once else f" LIMIT 1 BY {', '.join(KEY)}"
     changed = tuple(f"{name} {source.types[name]}" for name, sql in found.items() if sql)

@@ -15,12 +15,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from clickhouse.engine import error_line, opened
 from clickhouse.errors import ClickHouseRefused, SnapshotChanged
+from clickhouse.lookup import find_rows
 from clickhouse.snapshot import Snapshot, find_snapshot
+from ml.contract import FEATURES
 from ml.data.reading import read_training_rows
 from ml.data.samples import Samples
 from ml.evaluation.promotion import PromotionThresholds
 from ml.evaluation.validation import judge_candidate
 from ml.evaluation.versus import compare_models, find_model, versus_text
+from ml.golden import answer_problems, feature_problems, read_golden
+from ml.onnx_model import check_contract, load_model
 from ml.progress import shown_progress
 from ml.registry.deployment import roll_back
 from ml.registry.hold import release as lift_hold
@@ -46,11 +50,13 @@ examples:
   python -m ml rollback --to 2026-11-22T021500Z_8ac1d7f3
   python -m ml release
   python -m ml compare new.onnx production --connection --snapshot default.regime_snapshot_x
+  python -m ml check regime_detector.onnx --connection
 
 \b
 exit codes:
   0  done; with --judge, the candidate may be deployed; of compare, A may replace B
-  1  judged no: not deployable, other bytes than expected, or a digest that does not agree
+  1  judged no: not deployable, other bytes than expected, a digest that does not agree,
+     features or answers other than the golden rows'
   2  wrong usage or input: an option, a table, a run, a model file, too few samples
   3  infrastructure: ClickHouse cannot be reached, or a folder cannot be used
 """
@@ -78,8 +84,8 @@ _GROWN: Final = TrainingOptions()
 
 log = logging.getLogger("ml.__main__")
 app = typer.Typer(
-    help="Trains, compares and lists models without Airflow, by the code of the tasks. Only "
-    "rollback touches the production model; no run replaces it then until release.",
+    help="Trains, compares, checks and lists models without Airflow, by the code of the tasks. "
+    "Only rollback touches the production model; no run replaces it then until release.",
     epilog=_EPILOG,
     no_args_is_help=True,
     add_completion=False,
@@ -218,6 +224,29 @@ def compare(
         versus = compare_models(models, samples, holdout_fraction, embargo, thresholds)
     print(versus_text(versus))
     raise typer.Exit(0 if versus.decision.deploy else _NO)
+
+
+@app.command(epilog=_EPILOG)
+def check(
+    model: Annotated[str, typer.Argument(help="An ONNX file, a run id, or production.")],
+    url: Url = None,
+    connection: Connection = False,
+    models_dir: ModelsDir = "models",
+) -> None:
+    """Check answers, and with a ClickHouse also features, against a model's golden rows."""
+    session = load_model(find_model(models_dir, model), model)
+    check_contract(session, model)
+    golden = read_golden(session, model)
+    problems = list(answer_problems(session, golden, model))
+    done = f"{len(golden.rows) + len(golden.thresholds)} answers"
+    if url or connection:
+        keys = [(row.symbol, row.timestamp) for row in golden.rows]
+        with open_clickhouse(url, connection=connection) as engine:
+            found = find_rows(engine, keys, FEATURES)
+        problems += feature_problems(golden, found)
+        done += f", and the features of {len(found)} of {len(keys)} rows,"
+    print(*(problems or [f"Good: {done} are those of the golden rows"]), sep="\n")
+    raise typer.Exit(_NO if problems else 0)
 
 
 @app.command(epilog=_EPILOG)

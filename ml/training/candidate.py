@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+import numpy as np
+
 from ml.data.profile import input_drift, profile_of
 from ml.data.samples import Samples
 from ml.data.split import require_two_regimes, split_at, split_by_time
@@ -21,6 +23,7 @@ from ml.training.acceptance import accept_file
 from ml.training.cluster import spread
 from ml.training.export import export_forest, with_metadata
 from ml.training.forest import TrainingOptions, cross_validate_in_time, fit_forest
+from ml.training.golden_rows import golden_rows
 from ml.training.metrics import Provenance, facts_of, measure_file, onnx_metadata, settings_of
 
 log = logging.getLogger(__name__)
@@ -103,7 +106,8 @@ def build_candidate(  # noqa: PLR0913
         "drift": input_drift(train, holdout),
         "profile": profile_of(train),
     }
-    model = with_metadata(bare, onnx_metadata(metrics))
+    labelled = samples.rows(np.r_[split.training, split.holdout])
+    model = with_metadata(bare, onnx_metadata(metrics, golden_rows(bare, labelled)))
     metrics["latency_ms"] = accept_file(model, forest, holdout.at_most(_COMPARED_ROWS).features)
     metrics["model_sha256"] = hashlib.sha256(model).hexdigest()
     metrics["forest_sha256"] = hashlib.sha256(bare).hexdigest()

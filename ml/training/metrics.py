@@ -33,6 +33,8 @@ from ml.evaluation.slices import (
     worst_errors,
 )
 from ml.evaluation.statistics import prediction_interval
+from ml.golden import KEY as GOLDEN
+from ml.golden import Golden
 from ml.onnx_model import load_model, score
 from ml.training.forest import ORDER_OF_WORK, TrainingOptions
 
@@ -123,7 +125,7 @@ def settings_of(
     }
 
 
-def onnx_metadata(metrics: Mapping[str, Any]) -> dict[str, str]:
+def onnx_metadata(metrics: Mapping[str, Any], golden: Golden) -> dict[str, str]:
     """The metadata of the ONNX file: text by name, nested values as JSON with sorted keys."""
     settings = metrics["settings"].items()
     nested = {
@@ -138,6 +140,7 @@ def onnx_metadata(metrics: Mapping[str, Any]) -> dict[str, str]:
         "seed": str(metrics["settings"]["seed"]),
         **{name: metrics[name] for name in _AS_THEY_ARE},
         **{name: json.dumps(value, sort_keys=True) for name, value in nested.items()},
+        GOLDEN: json.dumps(golden.to_dict(), separators=(",", ":")),
     }
 
 
