@@ -82,6 +82,19 @@ PRICED: Final[tuple[str, ...]] = (
 )
 """The features whose size depends on the symbol: they are in its price or its volume."""
 
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "volatility": ("atr_14", "atr_pct", "bb_width", "historical_vol"),
+    "trend": (
+        *("adx", "ema_9", "ema_21", "ema_55", "ema_200"),
+        *("higher_highs_count", "lower_lows_count"),
+    ),
+    "volume": ("volume_24h", "volume_change_pct", "volume_price_divergence"),
+    "levels": ("support_breaks", "resistance_breaks", "consolidation_periods"),
+    "market": ("btc_dominance", "correlation_tightness"),
+    "derivatives": ("funding_rate", "funding_rate_ma", "liquidations_24h"),
+}
+"""Features that say one kind of thing; one that is in none is a group of its own."""
+
 REGIMES: Final[tuple[str, ...]] = (
     "trend_up",
     "trend_down",

@@ -8,6 +8,8 @@ from typing import Any, Final
 _BASELINES: Final[Mapping[str, str]] = {
     "most_frequent": "always the most frequent regime",
     "last_label": "the symbol's label just before, which no model is told",
+    "linear": "a linear model",
+    "stump": "a tree of one split",
 }
 _UNITS: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 _UNKNOWN: Final = "not known"

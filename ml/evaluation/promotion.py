@@ -223,7 +223,7 @@ def decide(evidence: Evidence, thresholds: PromotionThresholds) -> Decision:
         judged += _judge_against_production(evidence.comparison, thresholds)
     against = tuple(reason for good, reason in judged if not good)
     doubts = (*evidence.doubts, *_thin(evidence, thresholds), *_contradicted(evidence, thresholds))
-    notes = (*evidence.notes, *_notes(evidence))
+    notes = (*_notes(evidence), *evidence.notes)
     if doubts and not against and thresholds.on_doubt == KEEP:
         against = tuple(f"a person should decide (ON_DOUBT is {KEEP}): {doubt}" for doubt in doubts)
     elif doubts:

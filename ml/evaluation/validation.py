@@ -33,6 +33,7 @@ from ml.registry.models import (
 from ml.registry.names import METRICS_FILE, PRODUCTION, PRODUCTION_METRICS
 from ml.registry.store import Store
 from ml.report.pages import report_files
+from ml.words import baseline, percent
 
 _FEW_SAMPLES: Final = 10
 """Of a regime with fewer training samples, a forest knows next to nothing."""
@@ -69,6 +70,11 @@ def judge_candidate(
     scored = score_on_holdout(holdout, session, content, majority)
     cv = candidate.metrics.get("cv_interval")
     notes = list(_hardly_predicted(candidate.metrics["train_class_counts"]))
+    baselines = candidate.metrics["baselines"]
+    notes += [
+        f"{baseline(name)} is as good within chance: {percent(baselines.get(name))}"
+        for name in candidate.metrics.get("simpler_as_good", ())
+    ]
     if production and production.sha256 == candidate.sha256:
         notes.append("this very model is in production already")
     evidence = replace(

@@ -101,6 +101,15 @@ class _Error(TypedDict):
     probability: Share
 
 
+@with_config(_PLAIN)
+class _Group(TypedDict):
+    group: str
+    features: list[str]
+    lost: Difference
+    interval: DifferenceInterval | None
+    dispensable: bool
+
+
 _Span = Annotated[list[Number], Field(min_length=3, max_length=3)]
 
 
@@ -177,6 +186,7 @@ class Metrics(TypedDict):
     majority_accuracy: Share
     majority_regime: Regime
     baselines: dict[str, Share | None]
+    simpler_as_good: NotRequired[list[str]]
     production_accuracy: Share | None
     production_sha256: NotRequired[str | None]
     total_samples: Count
@@ -203,6 +213,7 @@ class Metrics(TypedDict):
     calibration_bins: NotRequired[list[_Bin]]
     feature_importances: dict[str, Number]
     permutation_importances: dict[str, Number]
+    feature_groups: NotRequired[list[_Group]]
     drift: NotRequired[list[_Drift]]
     decision: NotRequired[_Decision | None]
     latency_ms: Number

@@ -15,10 +15,12 @@ import numpy as np
 from ml.data.profile import input_drift, profile_of
 from ml.data.samples import Samples
 from ml.data.split import require_two_regimes, split_at, split_by_time
+from ml.errors import decoration
 from ml.evaluation.diagnostics import impurity_importances
 from ml.json_files import as_json
 from ml.registry.names import METRICS_FILE, MODEL_FILE
 from ml.report.pages import report_files
+from ml.training.ablation import lose_groups
 from ml.training.acceptance import accept_file
 from ml.training.cluster import spread
 from ml.training.export import export_forest, with_metadata
@@ -106,6 +108,8 @@ def build_candidate(  # noqa: PLR0913
         "drift": input_drift(train, holdout),
         "profile": profile_of(train),
     }
+    with decoration("What each group of features is worth"):
+        metrics["feature_groups"] = lose_groups(train, options, embargo)
     labelled = samples.rows(np.r_[split.training, split.holdout])
     model = with_metadata(bare, onnx_metadata(metrics, golden_rows(bare, labelled)))
     metrics["latency_ms"] = accept_file(model, forest, holdout.at_most(_COMPARED_ROWS).features)

@@ -16,12 +16,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ml.contract import FEATURES, REGIMES
 from ml.data.samples import Samples, utc
 from ml.data.split import TimeSplit
 from ml.evaluation.diagnostics import (
-    baseline_accuracies,
     permutation_importances,
+    predict_simply,
 )
 from ml.evaluation.scores import evaluate, measure_confidence, most_frequent
 from ml.evaluation.slices import (
@@ -32,7 +35,7 @@ from ml.evaluation.slices import (
     strips,
     worst_errors,
 )
-from ml.evaluation.statistics import prediction_interval
+from ml.evaluation.statistics import bootstrap_interval, prediction_interval
 from ml.golden import KEY as GOLDEN
 from ml.golden import Golden
 from ml.onnx_model import load_model, score
@@ -173,7 +176,9 @@ def measure_file(model: bytes, samples: Samples, split: TimeSplit) -> dict[str, 
     right = labels == holdout.labels
     scores = evaluate(holdout.labels, labels)
     confidence = measure_confidence(holdout.labels, probabilities)
-    baselines = baseline_accuracies(samples, split.training, split.holdout)
+    simple = predict_simply(samples, split.training, split.holdout)
+    simply_right = {name: y_pred == holdout.labels for name, y_pred in simple.items()}
+    baselines = {name: float(np.mean(also)) for name, also in simply_right.items()}
     return {
         "test_accuracy": scores.accuracy,
         "accuracy_interval": prediction_interval(right, holdout.timestamps),
@@ -185,6 +190,11 @@ def measure_file(model: bytes, samples: Samples, split: TimeSplit) -> dict[str, 
         "majority_accuracy": baselines["most_frequent"],
         "majority_regime": most_frequent(train.class_counts()),
         "baselines": baselines,
+        "simpler_as_good": [
+            name
+            for name in ("linear", "stump")
+            if not _is_better(right, simply_right[name], holdout.timestamps)
+        ],
         "regimes": [asdict(regime) for regime in scores.regimes],
         "confusion_matrix": [list(row) for row in scores.confusion],
         "per_symbol": accuracy_by_symbol(holdout, right),
@@ -196,6 +206,15 @@ def measure_file(model: bytes, samples: Samples, split: TimeSplit) -> dict[str, 
         "calibration_bins": [asdict(row) for row in confidence.bins],
         "permutation_importances": permutation_importances(session, holdout),
     }
+
+
+def _is_better(
+    right: NDArray[np.bool_], other: NDArray[np.bool_], timestamps: NDArray[np.datetime64]
+) -> bool:
+    """Whether one model is predicted rows correctly more often than another beyond chance."""
+    lead = right.astype(float) - other
+    interval = bootstrap_interval(lead, timestamps)
+    return bool(lead.mean() > 0 if interval is None else interval[0] > 0)
 
 
 _REPOSITORY: Final = Path(__file__).resolve().parents[2]

@@ -11,9 +11,9 @@ from ml.contract import FEATURES, PRICED, REGIMES
 from ml.data.profile import input_drift
 from ml.data.samples import Samples, utc
 from ml.evaluation.diagnostics import (
-    baseline_accuracies,
     impurity_importances,
     permutation_importances,
+    predict_simply,
 )
 from ml.evaluation.scores import measure_confidence
 from ml.evaluation.slices import (
@@ -82,9 +82,21 @@ def test_baselines_are_those_of_a_person_who_sees_labels_only():
         moments=[0, 0, 1, 1, 2, 3, 3, 4, 4],
     )
     # Holdout from moment 2: A 1 after 2, A 1 after 1, B 2 after 1, A 1 after 1, C 1 after nothing.
-    found = baseline_accuracies(samples, slice(0, 4), slice(4, 9))
+    found = predict_simply(samples, slice(0, 4), slice(4, 9))
 
-    assert found == {"most_frequent": 1 / 5, "last_label": 2 / 5}
+    assert found["most_frequent"].tolist() == [2, 2, 2, 2, 2]
+    assert found["last_label"].tolist() == [2, 1, 1, 1, 2]
+
+
+def test_simple_models_of_what_one_split_tells_apart_are_right(make_samples):
+    apart = make_samples(n=400)
+    apart.features[:, FEATURES.index("adx")] = np.where(apart.labels == apart.labels[0], 10, 60)
+    two = np.where(apart.labels == apart.labels[0], np.uint8(0), np.uint8(1))
+    apart = replace(apart, labels=two)
+    found = predict_simply(apart, slice(0, 300), slice(300, 400))
+
+    assert (found["stump"] == two[300:]).all()
+    assert (found["linear"] == two[300:]).mean() > 0.9
 
 
 def test_slices_by_symbol_agree_with_sklearn(samples):
