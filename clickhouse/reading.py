@@ -46,6 +46,7 @@ def read_samples(  # noqa: PLR0913
     label: str = "regime_label",
     since: np.datetime64 | None = None,
     thinning: Thinning | None = None,
+    condition: str = "",
 ) -> SampleColumns:
     """Reads a snapshot or a part of it, oldest sample first.
 
@@ -57,6 +58,7 @@ def read_samples(  # noqa: PLR0913
         label: the label's column.
         since: rows from this moment on; None for all.
         thinning: which of the older rows stay; None for all.
+        condition: which rows, in SQL; empty for all.
 
     Raises:
         ClickHouseUnavailable: if the answer breaks off; rows are never missing silently.
@@ -70,6 +72,7 @@ def read_samples(  # noqa: PLR0913
             where.append(f"toUInt32(timestamp) >= {since.astype('datetime64[s]').astype(int)}")
         if thinning is not None:
             where.append(thinned(connection, snapshot, regimes, label, thinning))
+        where += [condition] if condition else []
         wanted = f"WHERE {' AND '.join(where)}"
         rows = connection.execute(text(f"SELECT count() FROM {table} {wanted}")).scalar_one()
     columns = [

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import TriggerRule, dag, task
 
 from pipeline.alerts import tell_of_failed_run, tell_of_failed_task
-from pipeline.dag_defaults import MODEL, RETRIES
-from pipeline.lateness import EXPECTED_WITHIN, expect_within
+from pipeline.dag_defaults import MODEL, RETRIES, weekly
 from pipeline.settings import read_settings
 from pipeline.tasks.approve_deployment import (
     APPROVAL_WAIT,
@@ -26,7 +25,7 @@ from pipeline.ui.explained import explained
 
 
 @dag(
-    schedule="0 2 * * 0",
+    schedule=weekly("0 2 * * 0"),
     start_date=datetime(2024, 1, 7, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
@@ -119,4 +118,4 @@ def regime_model_training():
     verdict >> skipped
 
 
-expect_within(EXPECTED_WITHIN, explained(regime_model_training()))
+explained(regime_model_training())

@@ -146,10 +146,15 @@ def read_record(result: Mapping[str, Any]) -> RunRecord:
         time=datetime.fromisoformat(run["run_time"]).astimezone(UTC),
         suite=str(result["suite_name"]),
         table=str(result["meta"]["active_batch_definition"]["data_asset_name"]),
-        rules=tuple(map(_rule, sorted(result["results"], key=_number))),
+        rules=rules_in(result),
         classes=next((found["classes"] for found in details if "classes" in found), ()),
         total=next((found["all"] for found in details if "all" in found), {}),
     )
+
+
+def rules_in(result: Mapping[str, Any]) -> tuple[RuleRecord, ...]:
+    """What became of each rule of a result, in the order of the suite."""
+    return tuple(map(_rule, sorted(result["results"], key=_number)))
 
 
 def _number(result: Mapping[str, Any]) -> int:

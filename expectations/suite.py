@@ -79,6 +79,15 @@ def build_suite_of_types(contract: Contract, thresholds: Thresholds) -> gx.Expec
     return _numbered([_enough_samples(thresholds), _known_types(contract)])
 
 
+def build_suite_of_rows(contract: Contract, reference: Reference | None) -> gx.ExpectationSuite:
+    """Lists the rules that block and ask for no labels: what no row of any market breaks."""
+    rules = [
+        *_rules_of_features(contract),
+        *rules_of_drift(reference, contract.features, ()),
+    ]
+    return _numbered([rule for rule in rules if rule.severity == "critical"])
+
+
 def _numbered(rules: Sequence[gxe.Expectation]) -> gx.ExpectationSuite:
     # Great Expectations returns the results in an order of its own.
     for number, rule in enumerate(rules):

@@ -14,7 +14,8 @@ Kind = Literal[
     "rolled_back",
     "rejected",
     "failed",
-    "late",
+    "worrying",
+    "well",
 ]
 
 Links = Mapping[str, str | None]

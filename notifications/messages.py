@@ -11,7 +11,7 @@ from typing import Any
 
 from notifications.details import rejected_details, training_details, utc
 from notifications.layout import bullets, in_sentence, one_line
-from notifications.message import Link, Links, Message, Picture
+from notifications.message import Kind, Link, Links, Message, Picture
 
 Facts = Mapping[str, Any]
 """What another room made, as its `to_dict` gives it."""
@@ -19,7 +19,7 @@ Facts = Mapping[str, Any]
 COMPLETE_TITLE = "🎯 Regime Detection Model Training Complete"
 FAILED_TITLE = "❌ Regime Detection Model {work} Failed"
 AWAITED_TITLE = "✋ Regime Detection Model Awaits Approval"
-LATE_TITLE = "⏰ Regime Detection Model Training Late"
+WATCH_TITLE = "🔎 Regime Detection Model {state}"
 ROLLED_BACK_TITLE = "⏪ Regime Detection Model Rolled Back"
 _READ_THE_LOG = "Please read the task's log, remove the cause and retry."
 
@@ -209,22 +209,37 @@ def run_timed_out(
     return failed(task_id or "(the run)", error, remedy, links, work, after)
 
 
-def late(deadline: datetime, state: str, links: Links | None = None) -> Message:
-    """Tells that the run was not finished when it should have been; it goes on.
+def watched(turn: Facts, links: Links | None = None) -> Message:
+    """Tells what has begun to worry about the model that trades or its data, and what is well.
 
     Args:
-        deadline: When it should have been finished; without a time zone it is read as UTC.
-        state: Airflow's state of the run, such as `running`.
+        turn: the `day`; as `worrying` what began to, each with `words` and a `remedy`; as `well`
+            the words of what is well again; as `besides` how many things worry that were told.
         links: Addresses by name.
+
+    >>> seen = {"words": "SOLUSDT: no rows on this day", "remedy": "See what writes them"}
+    >>> print(watched({"day": "2026-11-27", "worrying": [seen], "well": [], "besides": 0}).text)
+    🔎 Regime Detection Model Worrying
+    <BLANKLINE>
+    🕐 Day: 2026-11-27
+    <BLANKLINE>
+    ⚠️ SOLUSDT: no rows on this day
+    See what writes them.
+    <BLANKLINE>
+    Production model unchanged.
     """
-    lead = (
-        f"🕐 Expected by: {utc(deadline)}",
-        f"State: {one_line(state) or 'not known'}",
-        "",
-        "Please see in Airflow what the run is waiting for.",
-        "Production model unchanged so far.",
-    )
-    return Message("late", LATE_TITLE, lead, links=_known(links))
+    worrying, well = turn["worrying"], turn["well"]
+    lead = [f"🕐 Day: {one_line(turn['day'])}", ""]
+    remedies = dict.fromkeys(one_line(seen["remedy"]) for seen in worrying)
+    lead += bullets((seen["words"] for seen in worrying), mark="⚠️")
+    lead += [f"{remedy.rstrip('.')}." for remedy in remedies]
+    lead += bullets((f"well again: {words}" for words in well), mark="✅")
+    besides = turn["besides"]
+    others = (f"Worrying besides, and told before: {besides}.",) if besides else ()
+    title = WATCH_TITLE.format(state="Worrying" if worrying else "Well Again")
+    lead += ["", "Production model unchanged."]
+    kind: Kind = "worrying" if worrying else "well"
+    return Message(kind, title, tuple(lead), others, _known(links))
 
 
 def _training_head(metrics: Facts, completed: datetime) -> tuple[str, ...]:

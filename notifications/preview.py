@@ -18,7 +18,8 @@ _COLOURS: Final = {
     "waiting": "#cacf29",
     "kept": "#3aa3e3",
     "rolled_back": "#cacf29",
-    "late": "#cacf29",
+    "worrying": "#cacf29",
+    "well": "#3aa337",
     "rejected": "#a32037",
     "failed": "#a32037",
 }

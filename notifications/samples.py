@@ -48,9 +48,8 @@ def sample_messages(pictures: Mapping[str, Picture] | None = None) -> dict[str, 
         "failed": messages.failed("check_data", *_ERROR, _LINKS),
         "worker killed": messages.worker_killed("train_model", "SIGKILL", _LINKS),
         "run timed out": messages.run_timed_out("train_model", 84, _LINKS),
-        "late": messages.late(
-            datetime(2024, 11, 28, 6, 0, tzinfo=UTC), "running", {"Run": _AIRFLOW}
-        ),
+        "worrying": messages.watched(_WORRYING, {"Production": _AIRFLOW}),
+        "well": messages.watched(_WELL, {"Production": _AIRFLOW}),
     }
     given = pictures or {}
     return {
@@ -103,6 +102,18 @@ def _judged(compared: dict[str, Any], *reasons: str) -> dict[str, Any]:
     }
 
 
+_WORRYING: dict[str, Any] = {
+    "day": "2024-11-27",
+    "worrying": [
+        {
+            "words": "SOLUSDT: no rows in 9 of 24 usual hours (from 15:00 UTC)",
+            "remedy": "See what writes into regime_features",
+        }
+    ],
+    "well": [],
+    "besides": 0,
+}
+_WELL = {**_WORRYING, "worrying": [], "well": ["SOLUSDT, worrying since 2024-11-27"]}
 _GAPS = {
     **_GATE,
     "warnings": [{"rule": "gaps in time", "observed": "13 days without a sample"}],

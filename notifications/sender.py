@@ -32,7 +32,8 @@ _COLOURS: dict[Kind, NotifyType] = {
     "rolled_back": NotifyType.WARNING,
     "rejected": NotifyType.FAILURE,
     "failed": NotifyType.FAILURE,
-    "late": NotifyType.WARNING,
+    "worrying": NotifyType.WARNING,
+    "well": NotifyType.SUCCESS,
 }
 # Their title is a field of its own beside the text; everywhere else it would be shown twice.
 _TITLED = frozenset({"mailto", "mailtos", "json", "jsons", "xml", "xmls", "form", "forms"})

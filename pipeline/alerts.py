@@ -16,7 +16,7 @@ from airflow.sdk.log import mask_secret
 
 from ml.errors import decoration
 from notifications.patience import WITHIN
-from pipeline.dag_defaults import ROLLBACK, TRAINING
+from pipeline.dag_defaults import ROLLBACK, TRAINING, WATCH
 from pipeline.failure import failure_message
 from pipeline.settings import read_models
 from pipeline.ui.addresses import links_of_run, links_of_task
@@ -192,7 +192,7 @@ def _after(run_id: str) -> tuple[str, ...]:
 
 
 def _work(context: Mapping[str, Any]) -> str:
-    return "Rollback" if _dag_id(context) == ROLLBACK else "Training"
+    return {ROLLBACK: "Rollback", WATCH: "Watch"}.get(_dag_id(context), "Training")
 
 
 def _links(context: Mapping[str, Any]) -> dict[str, str]:

@@ -5,17 +5,46 @@ installation do not get better by waiting, so they fail at once. Whatever is not
 """
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
-from airflow.sdk import Asset, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import (
+    Asset,
+    AssetAlias,
+    AssetOrTimeSchedule,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    RetryAction,
+    RetryRule,
+)
 
 TRAINING: Final = "regime_model_training"
 ROLLBACK: Final = "regime_model_rollback"
+WATCH: Final = "regime_model_watch"
 MODEL: Final = Asset("regime_model", group="models")
 """Whoever schedules on it hears of every change of production."""
+WORRYING: Final = Asset("regime_model_worrying", group="models")
+"""Whoever schedules on it hears, once a week at most, that a new model may be better."""
+WATCHED: Final = AssetAlias("regime_model_watch")
+"""What the watch declares: a task tells of the asset itself only when it worries."""
+TRAIN_WHEN_WORRYING: Final = "TRAIN_WHEN_WORRYING"
+"""A variable of the environment, for a schedule is settled when the DAG's file is parsed."""
+
+
+def weekly(cron: str) -> Any:
+    """The schedule of training: weekly and, if the environment says so, when the watch worries.
+
+    Args:
+        cron: in UTC.
+    """
+    if os.environ.get(TRAIN_WHEN_WORRYING) != "1":
+        return cron
+    timetable = CronTriggerTimetable(cron, timezone="UTC")
+    return AssetOrTimeSchedule(timetable=timetable, assets=[WORRYING])
+
 
 PERMANENT_FAILURES: Final = (
     "builtins.AttributeError",

@@ -14,6 +14,8 @@ LABELLED_ROWS: Final = "regime_model.labelled_rows"
 GATE_PASSED: Final = "regime_model.gate_passed"
 ACCURACY: Final = "regime_model.accuracy"
 DEPLOYED_AT: Final = "regime_model.deployed_at"
+WORRYING: Final = "regime_model.worrying"
+WATCHED_AT: Final = "regime_model.watched_at"
 
 
 @decoration("A gauge of the data")
@@ -43,3 +45,15 @@ def tell_of_production(accuracy: float | None, deployed_at: str | None) -> None:
         stats.gauge(ACCURACY, accuracy)
     if deployed_at is not None:
         stats.gauge(DEPLOYED_AT, int(datetime.fromisoformat(deployed_at).timestamp()))
+
+
+@decoration("A gauge of the watch")
+def tell_of_watch(worrying: int, now: datetime) -> None:
+    """Says how many things worry, and when that was last looked at.
+
+    Args:
+        worrying: how many.
+        now: sent as seconds since 1970.
+    """
+    stats.gauge(WORRYING, worrying)
+    stats.gauge(WATCHED_AT, int(now.timestamp()))

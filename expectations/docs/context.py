@@ -50,31 +50,39 @@ def open_context(
         facts: plain values for the page of this run: `table` (database and table), `fingerprint`
             of its rows, `thresholds` by name.
     """
-    in_memory = {"class_name": "InMemoryStoreBackend"}
-    config = DataContextConfig(
+    config = _config(_on_disk(folder / RESULTS), {SITE: _site(folder, dict(facts or {}))})
+    return gx.get_context(
+        mode="ephemeral",
+        project_config=config,
+        runtime_environment={"CLICKHOUSE_URL": connection_url},
+    )
+
+
+def open_context_without_site() -> EphemeralDataContext:
+    """Opens a Great Expectations context that writes nothing."""
+    return gx.get_context(mode="ephemeral", project_config=_config(_IN_MEMORY, {}))
+
+
+_IN_MEMORY: Final[dict[str, Any]] = {"class_name": "InMemoryStoreBackend"}
+
+
+def _config(results: dict[str, Any], sites: dict[str, Any]) -> DataContextConfig:
+    return DataContextConfig(
         config_version=4.0,
         expectations_store_name="suites",
         validation_results_store_name="results",
         checkpoint_store_name="checkpoints",
         stores={
-            "suites": {"class_name": "ExpectationsStore", "store_backend": in_memory},
-            "checkpoints": {"class_name": "CheckpointStore", "store_backend": in_memory},
+            "suites": {"class_name": "ExpectationsStore", "store_backend": _IN_MEMORY},
+            "checkpoints": {"class_name": "CheckpointStore", "store_backend": _IN_MEMORY},
             "validation_definition_store": {
                 "class_name": "ValidationDefinitionStore",
-                "store_backend": in_memory,
+                "store_backend": _IN_MEMORY,
             },
-            "results": {
-                "class_name": "ValidationResultsStore",
-                "store_backend": _on_disk(folder / RESULTS),
-            },
+            "results": {"class_name": "ValidationResultsStore", "store_backend": results},
         },
-        data_docs_sites={SITE: _site(folder, dict(facts or {}))},
+        data_docs_sites=sites,
         progress_bars=ProgressBarsConfig(globally=False),
-    )
-    return gx.get_context(
-        mode="ephemeral",
-        project_config=config,
-        runtime_environment={"CLICKHOUSE_URL": connection_url},
     )
 
 

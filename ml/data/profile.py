@@ -18,6 +18,7 @@ _MAX_SYMBOLS: Final = 200
 _MOST_ROWS: Final = 50_000
 _MIN_ROWS: Final = 20
 """Fewest rows that a quantile is taken of."""
+_FEWEST_MONTHS: Final = 3
 
 Values = NDArray[np.float32]
 RowsBySymbol = dict[str, NDArray[np.intp]]
@@ -31,10 +32,24 @@ def profile_of(samples: Samples) -> dict[str, Any]:
         label; `features`: of each its bins (`edges` and `counts`), whether it is `constant` or
         mostly `whole` numbers, and the middle of its size, which is one pair for all rows (`size`)
         or, where that depends on the symbol, one for each of the 200 symbols with most rows
-        (`sizes`). Counts of events have no unit, and so no size.
+        (`sizes`). Counts of events have no unit, and so no size. `inputs`: of each input of the
+        forest its bins, the smallest and largest value (`low`, `high`), and the largest index of a
+        month against all (`month_psi`), None where there are fewer than three months.
     """
     days = samples.timestamps.astype("datetime64[D]")
     by_symbol = samples.rows_by_symbol()
+
+    months = _months(samples)
+
+    def describe_input(values: Values) -> dict[str, Any]:
+        edges, counts = _bins(values)
+        ends = {"low": float(str(values.min())), "high": float(str(values.max()))}
+        placed = np.searchsorted(edges, values)
+        apart = [
+            psi(np.bincount(placed[m], minlength=len(counts)), np.array(counts)) for m in months
+        ]
+        month_psi = round(max(apart), 4) if len(apart) >= _FEWEST_MONTHS else None
+        return {"edges": edges, "counts": counts, **ends, "month_psi": month_psi}
 
     def describe(name: str) -> dict[str, Any]:
         values = samples.features[:, FEATURES.index(name)]
@@ -45,7 +60,18 @@ def profile_of(samples: Samples) -> dict[str, Any]:
         "symbol_days": sum(_changes(days[rows]) + 1 for rows in by_symbol.values()),
         "regimes": samples.class_counts(),
         "features": dict(zip(FEATURES, in_threads(describe, FEATURES), strict=True)),
+        "inputs": dict(
+            zip(INPUTS, map(describe_input, forest_inputs(samples.features).T), strict=True)
+        ),
     }
+
+
+def _months(samples: Samples) -> list[slice]:
+    """The rows of each 28 days that has enough of them."""
+    since = (samples.timestamps - samples.timestamps[0]) // np.timedelta64(28, "D")
+    ends = np.searchsorted(since, np.arange(int(since[-1]) + 2))
+    months = [slice(a, b) for a, b in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
+    return [month for month in months if month.stop - month.start >= _MIN_ROWS]
 
 
 def _changes(sorted_values: NDArray[Any]) -> int:
@@ -109,11 +135,12 @@ def input_drift(train: Samples, later: Samples) -> list[dict[str, Any]]:
     for name, before, values in zip(INPUTS, then.T, now.T, strict=True):
         edges, counts = _bins(before)
         placed = np.searchsorted(np.array(edges, np.float32), values)
-        psi = _psi(np.bincount(placed, minlength=len(edges) + 1), np.array(counts))
-        found.append({"feature": name, "psi": psi})
+        index = psi(np.bincount(placed, minlength=len(edges) + 1), np.array(counts))
+        found.append({"feature": name, "psi": index})
     return sorted(found, key=lambda row: -row["psi"])
 
 
-def _psi(now: NDArray[np.intp], then: NDArray[np.intp]) -> float:
+def psi(now: NDArray[np.intp], then: NDArray[np.intp]) -> float:
+    """That index of two rows of counts."""
     a, e = (np.maximum(counts, 0.5) / counts.sum() for counts in (now, then))
     return float(np.sum((a - e) * np.log(a / e)))

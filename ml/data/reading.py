@@ -2,6 +2,7 @@
 
 import math
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,12 @@ def read_training_rows(
 def read_rows_since(engine: Engine, snapshot: Snapshot, since: np.datetime64) -> Samples:
     """Reads the rows from a moment on, such as the holdout."""
     return Samples(**read_samples(engine, snapshot, FEATURES, REGIMES, since=since))
+
+
+def read_watched_rows(engine: Engine, copy: Snapshot, condition: str) -> dict[str, NDArray[Any]]:
+    """Reads rows as `SampleColumns`, finite or not; the label of those without one is 7."""
+    found = read_samples(engine, copy, FEATURES, (*REGIMES, ""), condition=condition)
+    return {name: np.asarray(values) for name, values in found.items()}
 
 
 def plan_thinning(

@@ -3,6 +3,7 @@
 regime_detector.onnx, regime_detector_metrics.json     production
 backups/2026-11-22T021500Z_0a1b2c3d/                   a former pair: when, and its digest
 candidates/scheduled__2026-11-22T02_00_00-ba2d8a54/    a run's model, by the run's id
+watch.json                                             what regime_model_watch found of each day
 .tmp-*-0a1b2c3d                                        what a write has under way
 """
 
@@ -19,6 +20,7 @@ METRICS_FILE: Final = "metrics.json"
 REPORT_FILE: Final = "report.txt"
 REPORT_PAGE_FILE: Final = "report.html"
 CONFUSION_FILE: Final = "confusion_matrix.png"
+WATCH_FILE: Final = "watch.json"
 CANDIDATE_FILES: Final = frozenset(
     {MODEL_FILE, METRICS_FILE, REPORT_FILE, REPORT_PAGE_FILE, CONFUSION_FILE}
 )

@@ -1,6 +1,7 @@
 """The task `check_data`: freeze the labelled rows of a run, judge them, report."""
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -75,10 +76,17 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
 def _reference(production: Production) -> Reference:
     """What production was trained on, by its metrics or else by the file itself."""
     metrics = production.metrics or {}
-    found = Reference.from_dict(metrics.get("profile"))
-    if not found.features:
-        found = Reference.from_dict(profile_in(production.model))
+    found = Reference.from_dict(profile_of_production(production))
     if found.features:
         return found
     lost = "its metrics are missing, damaged or another model's" if not metrics else _NO_PROFILE
     return Reference(problem=f"{lost}, and the file itself holds none")
+
+
+def profile_of_production(production: Production) -> Mapping[str, Any]:
+    """What its training rows looked like, by its metrics or else by the file itself; or empty."""
+    told = (production.metrics or {}).get("profile")
+    if Reference.from_dict(told).features:
+        return dict(told or {})
+    found = profile_in(production.model)
+    return found if isinstance(found, dict) else {}

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from airflow.configuration import conf
 
 from ml.errors import decoration
-from pipeline.dag_defaults import ROLLBACK
+from pipeline.dag_defaults import ROLLBACK, WATCH
 from pipeline.settings import read_text
 
 PREFIX: Final = "/regime-model"
@@ -31,6 +31,11 @@ def dag_address(dag_id: str) -> str:
 def models_page() -> str:
     """The whole address of the page of all models."""
     return f"{_base()}{PREFIX}/models"
+
+
+def production_page() -> str:
+    """The whole address of the page of the model that trades."""
+    return f"{_base()}{PREFIX}/production"
 
 
 def page_of_run(page: str, dag_id: str, run_id: str) -> str:
@@ -80,6 +85,8 @@ def links_of_task(task: Any, page: str | None = None, decided: str | None = None
         links |= {"Run": run, "Log": f"{run}/tasks/{decided}" if decided else task.log_url}
         if task.dag_id == ROLLBACK:
             return {**links, "Models": models_page()}
+        if task.dag_id == WATCH:
+            return {"Production": production_page(), **links}
         if page or task.task_id != "check_data":
             with decoration("The link to the Data Docs"):
                 links["Data Docs"] = _data_docs(task, page)

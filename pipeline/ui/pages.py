@@ -30,8 +30,9 @@ _ICON: Final = (
 _ICONS: Final = {
     "data-docs": "M6 3h9l4 4v14H6zM9 13l2 2 4-4",
     "models": "M12 3l8 4.5v9L12 21l-8-4.5v-9zM4 7.5l8 4.5 8-4.5M12 12v9",
+    "production": "M3 12h4l3-7 4 14 3-7h4",
 }
-"""A sheet with a tick; a box."""
+"""A sheet with a tick; a box; a pulse."""
 _NOT_LOGGED_IN: Final = "Invalid JWT token"
 """What Airflow says, with 403, of a login that another secret has signed."""
 
@@ -49,6 +50,7 @@ def pages() -> FastAPI:
     app.get("/data-docs/{path:path}")(data_docs)
     app.get("/report")(report)
     app.get("/models")(models)
+    app.get("/production")(watched)
     app.get("/production/{what}")(production)
     app.get("/icon/{name}.svg")(icon)
     return app
@@ -106,6 +108,13 @@ def models(request: Request, user: GetUserDep) -> Response:
     rollback = dag_address(ROLLBACK) if _may_go_back(request, user) else None
     store, now = read_models(), datetime.now(UTC)
     return html(models_page(store, now, rollback, unfinished_runs(TRAINING)))
+
+
+def watched() -> Response:
+    """Shows the model that trades, and what it was fed, day by day."""
+    from ml.report.production_page import production_page
+
+    return html(production_page(read_models(), datetime.now(UTC)))
 
 
 def production(what: str) -> Response:

@@ -27,8 +27,8 @@ from tests.services.server import REPOSITORY
 
 DAG = "regime_model_training"
 ROLLBACK = "regime_model_rollback"
-ONCE, SHORT, LATE = f"{DAG}_once", f"{DAG}_short", f"{DAG}_late"
-"""The same without retries; stopped after half a minute, too; expected within a minute."""
+ONCE, SHORT = f"{DAG}_once", f"{DAG}_short"
+"""The same without retries; stopped after half a minute, too."""
 VIEWER = "val"
 SETTLED = 10
 """Seconds in which a message too many would have come."""
@@ -159,8 +159,7 @@ def _dags(folder: Path) -> Path:
     training = (dags / f"{DAG}.py").read_text(encoding="utf-8")
     once = _replaced(training, '"owner": "ml",', '"owner": "ml", "retries": 0,')
     short = _replaced(once, "timedelta(hours=12) + APPROVAL_WAIT", "timedelta(seconds=30)")
-    late = _replaced(training, "(EXPECTED_WITHIN,", "(timedelta(minutes=1),")
-    for name, text in {ONCE: once, SHORT: short, LATE: late}.items():
+    for name, text in {ONCE: once, SHORT: short}.items():
         (dags / f"{name}.py").write_text(text.replace(DAG, name), encoding="utf-8")
     guide = (REPOSITORY / "docs/models.md").read_text(encoding="utf-8")
     (consumer,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)

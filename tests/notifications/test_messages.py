@@ -280,10 +280,15 @@ def test_run_timed_out_of_which_nothing_is_known_is_still_a_failure():
     assert "more than 1.5 hours" in messages.run_timed_out("train_model", 1.5).lead[1]
 
 
-def test_run_late_tells_the_deadline_in_utc():
-    deadline = datetime(2026, 11, 22, 9, 0, tzinfo=timezone(timedelta(hours=3)))
-    lead = messages.late(deadline, "running").lead
-    assert lead[:2] == ("🕐 Expected by: 2026-11-22 06:00 UTC", "State: running")
+def test_watched_names_each_thing_and_each_remedy_once():
+    seen = [{"words": words, "remedy": "See it"} for words in ("BTC: silent", "ETH: silent")]
+    turn = {"day": "2026-11-27", "worrying": seen, "well": ["adx"], "besides": 2}
+    message = messages.watched(turn)
+    assert message.kind == "worrying"
+    told = ("⚠️ BTC: silent", "⚠️ ETH: silent", "See it.", "✅ well again: adx")
+    assert message.lead == ("🕐 Day: 2026-11-27", "", *told, "", "Production model unchanged.")
+    assert message.details == ("Worrying besides, and told before: 2.",)
+    assert messages.watched({**turn, "worrying": []}).kind == "well"
 
 
 @pytest.mark.parametrize(("p_value", "words"), [(0.05, "hardly chance"), (0.051, "may be chance")])

@@ -1,0 +1,235 @@
+"""How quiet the watch is on quiet days, and what it notices within a day.
+
+    python -m benchmarks.watch [--markets 20] [--days 60] [--faults 3]
+
+Each market is simulated anew, with a production model trained on its first 240 days; then one day
+after the other is looked at as the task does, in an embedded ClickHouse with Great Expectations.
+The section "Watching" of RESULTS.md is written anew.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import Final
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Engine
+
+from clickhouse.engine import open_engine
+from clickhouse.schema import apply_schema
+from clickhouse.watching import midnight, write_day
+from ml.contract import FEATURES, REGIMES
+from ml.data.samples import Samples
+from ml.onnx_model import load_model, score
+from ml.registry.models import Production
+from ml.training.candidate import build_candidate
+from ml.training.forest import TrainingOptions
+from ml.training.metrics import Provenance
+from ml.watch.day import Watched, confirmed, counted_blocks, go_on
+from pipeline.watching import Watcher
+from sample_market import MarketSpec, simulate
+from sample_market import bars as bars_module
+from sample_market.bars import Bars
+from sample_market.loading import insert
+
+END: Final = datetime(2026, 11, 28, tzinfo=UTC)
+TRAINED: Final = 240
+BEFORE, AFTER = 4, 8
+"""Days that are watched before and after a fault begins."""
+OPTIONS: Final = TrainingOptions(trees=100, cv_folds=2, cv_trees=5)
+Frame = pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Market:
+    """A simulated market and the model that trades on it."""
+
+    frame: Frame
+    production: Production
+    begin: date
+
+
+def market_of(seed: int, days: int, wrapped: Callable[[Bars], Bars] | None = None) -> Market:
+    """Simulates a market and trains its model on the first days."""
+    made = bars_module.simulate_bars
+    with patch(
+        "sample_market.market.simulate_bars",
+        lambda *given: wrapped(made(*given)) if wrapped else made(*given),
+    ):
+        end = END - timedelta(hours=1)
+        frame = simulate(MarketSpec(rows=4 * 24 * (TRAINED + days), seed=seed, end=end))
+    begin = (END - timedelta(days=days)).date()
+    return Market(frame, _production(seed, days), begin)
+
+
+@cache
+def _production(seed: int, days: int) -> Production:
+    end = END - timedelta(hours=1)
+    frame = simulate(MarketSpec(rows=4 * 24 * (TRAINED + days), seed=seed, end=end))
+    known = frame["timestamp"] < pd.Timestamp(END - timedelta(days=days)).tz_localize(None)
+    labelled = frame[known & (frame["regime_label"] != "")]
+    labelled = labelled.sort_values(["timestamp", "symbol"], ignore_index=True)
+    samples = Samples(
+        labelled[list(FEATURES)].to_numpy(np.float32),
+        np.array([REGIMES.index(name) for name in labelled["regime_label"]], np.uint8),
+        labelled["timestamp"].to_numpy().astype("datetime64[s]"),
+        labelled["symbol"].to_numpy().astype(object),
+    )
+    provenance = Provenance(f"market {seed}", "none", "f" * 32, END)
+    built = build_candidate(samples, OPTIONS, 0.2, timedelta(hours=24), provenance)
+    return replace(Production.of(built.model), metrics=built.metrics)
+
+
+@contextmanager
+def in_clickhouse(frame: Frame) -> Iterator[Engine]:
+    """A frame in an embedded ClickHouse of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        engine = open_engine(f"clickhouse+chdb:///default?path={folder}")
+        apply_schema(engine)
+        insert(engine, frame)
+        yield engine
+        engine.dispose()
+
+
+def watch(market: Market, frame: Frame, first: date, days: int) -> dict[date, list[str]]:
+    """Watches a market day by day; gives the things told on each day that has a message.
+
+    Args:
+        market: its model.
+        frame: what the application has written, and people have labelled.
+        first: the first day to look at.
+        days: how many.
+    """
+    told: dict[date, list[str]] = {}
+    model = market.production
+    with in_clickhouse(frame) as engine:
+        for day in (first + timedelta(days=k) for k in range(days)):
+            now = midnight(day) + timedelta(days=1, hours=1)
+            watcher = Watcher(engine, None, model, now)
+            seen = watcher.look_at_days()
+            known = seen.onto(seen.known)
+            blocks = watcher.look_at_labels(counted_blocks(known, model.sha256))
+            watched = Watched(model.sha256, model.metrics or {}, watcher.profile)
+            outcome = go_on(known, seen.looked, watched, blocks)
+            for one, facts in {**seen.found, **outcome.facts}.items():
+                write_day(engine, None, one, confirmed(facts) if "turn" in facts else facts)
+            turn = outcome.turn
+            if turn:
+                told[day] = [*turn.worrying, *(f"well: {thing}" for thing in turn.well)]
+    return told
+
+
+Fault = Callable[[Frame, "pd.Series[bool]"], Frame]
+"""Changes a frame from a moment on; the rows from then on are marked."""
+
+
+def _silent(frame: Frame, since: "pd.Series[bool]") -> Frame:
+    return frame[~(since & (frame["symbol"] == "SOLUSDT"))]
+
+
+def _stopped(frame: Frame, since: "pd.Series[bool]") -> Frame:
+    return frame[~since]
+
+
+def _changed(feature: str, how: Callable[["pd.Series[float]"], "pd.Series[float]"]) -> Fault:
+    def change(frame: Frame, since: "pd.Series[bool]") -> Frame:
+        frame.loc[since, feature] = how(frame.loc[since, feature])
+        return frame
+
+    return change
+
+
+def _exchanged(one: str, other: str) -> Fault:
+    def exchange(frame: Frame, since: "pd.Series[bool]") -> Frame:
+        frame.loc[since, [one, other]] = frame.loc[since, [other, one]].to_numpy()
+        return frame
+
+    return exchange
+
+
+def _frozen(frame: Frame, since: "pd.Series[bool]") -> Frame:
+    for symbol in frame["symbol"].unique():
+        rows = since & (frame["symbol"] == symbol)
+        for name in ("funding_rate", "funding_rate_ma"):
+            frame.loc[rows, name] = frame.loc[rows, name].iloc[0]
+    return frame
+
+
+def _adjusted(frame: Frame, since: "pd.Series[bool]") -> Frame:
+    """A split for which the averages of a symbol are adjusted, all in one hour."""
+    rows = since & (frame["symbol"] == "SOLUSDT")
+    prices = ["atr_14", "ema_9", "ema_21", "ema_55", "ema_200"]
+    frame.loc[rows, prices] = frame.loc[rows, prices] / 2
+    return frame
+
+
+def _one_regime(frame: Frame, since: "pd.Series[bool]") -> Frame:
+    """Rows of a rare regime, as they were, of the same symbol."""
+    for symbol in frame["symbol"].unique():
+        rows = since & (frame["symbol"] == symbol)
+        rare = frame[(frame["symbol"] == symbol) & (frame["answer"] == REGIMES.index("volatile"))]
+        picked = np.resize(np.arange(len(rare)), int(rows.sum()))
+        for name in FEATURES:
+            frame.loc[rows, name] = rare[name].to_numpy()[picked]
+    return frame
+
+
+def _rotated(frame: Frame, since: "pd.Series[bool]") -> Frame:
+    following = {name: REGIMES[(k + 1) % len(REGIMES)] for k, name in enumerate(REGIMES)}
+    frame.loc[since, "regime_label"] = frame.loc[since, "regime_label"].replace(following)
+    return frame
+
+
+FAULTS: Final[dict[str, tuple[Fault, str]]] = {
+    "a symbol silent": (_silent, "feed SOLUSDT"),
+    "the table stopped": (_stopped, "feed"),
+    "NaN in one feature": (_changed("adx", lambda x: x * np.nan), "rule finite adx"),
+    "a feature times 100": (_changed("atr_pct", lambda x: 100 * x), "input atr_pct"),
+    "two columns exchanged": (_exchanged("adx", "bb_width"), ""),
+    "funding frozen": (_frozen, "input funding_rate"),
+    "prices halved by a split, averages adjusted": (_adjusted, "price SOLUSDT"),
+    "all rows one regime": (_one_regime, "answers"),
+    "labels rotated": (_rotated, "accuracy"),
+}
+
+
+def _split(bars: Bars) -> Bars:
+    """The prices of a symbol halved from the moment of the fault on, and averages of them as is."""
+    since = bars.close.index >= pd.Timestamp(_begin()).tz_localize(None)
+    halved = {name: getattr(bars, name).copy() for name in ("high", "low", "close")}
+    for frame in halved.values():
+        frame.loc[since, "SOLUSDT"] /= 2
+    return replace(bars, **halved)
+
+
+def _begin() -> datetime:
+    """When a fault begins: in the course of a day."""
+    return END - timedelta(days=AFTER, hours=14)
+
+
+def try_fault(name: str, seed: int) -> tuple[str, int | None]:
+    """Watches a market in which a fault begins.
+
+    Returns:
+        What was told from then on, and on which day after its beginning; None for nothing told.
+    """
+    days = BEFORE + AFTER + 1
+    fault, _ = FAULTS.get(name, (None, ""))
+    market = market_of(seed, days, None if fault else _split)
+    frame = market.frame.copy()
+    if fault:
+        X = frame[list(FEATURES)].to_numpy()
+        frame["answer"] = score(load_model(market.production.model), X)[0]
+        frame = fault(frame, frame["timestamp"] >= pd.Timestamp(_begin()).tz_localize(None))
+    told = watch(market, frame.drop(columns="answer", errors="ignore"), market.begin, days)
+    begun = _begin().date()
+    after = {day: things for day, things in told.items() if day >= begun}
+    texts = "; ".join(f"{(day - begun).days}: {', '.join(t)}" for day, t in after.items())
+    early = "".join(f" EARLY {day}: {t}" for day, t in told.items() if day < begun)
+    first = min(after, default=None)
+    return texts + early, (first - begun).days if first else None

@@ -1,0 +1,118 @@
+"""The page of the model that trades: what worries now, and the last 90 days of what it is fed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+from ml.json_files import read_object
+from ml.registry.hold import read_hold
+from ml.registry.names import WATCH_FILE
+from ml.registry.status import look_at_production
+from ml.registry.store import Store
+from ml.report.charts import balance_chart, balances
+from ml.report.pages import render
+from ml.words import age, moment
+
+KINDS: Final = {
+    "feed": "Rows come",
+    "input": "Inputs are what training knew",
+    "answers": "Answers are as usual",
+    "accuracy": "Labels agree",
+    "run": "Weekly run and files",
+}
+"""Kinds of things in the order of the page, by what is so while all is well."""
+_STALE: Final = timedelta(hours=49)
+_SHEETS: Final = ("html_report.css", "models_page.css", "production_page.css")
+_MOST_DAYS: Final = 90
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One kind of things over the days.
+
+    Attributes:
+        kind: see `KINDS`.
+        name: what is so while all is well.
+        days: of each its state, `well`, `worrying` or `open` where it was not looked at, and words.
+        worrying: on how many days something worried.
+    """
+
+    kind: str
+    name: str
+    days: tuple[tuple[str, str], ...]
+    worrying: int
+
+
+def production_page(store: Store, now: datetime) -> bytes:
+    """Renders the page of what `regime_model_watch` has kept.
+
+    Args:
+        store: the models.
+        now: with a time zone, for ages.
+
+    Raises:
+        OSError: if the models cannot be read.
+    """
+    production, kept = look_at_production(store), read_object(store.read(WATCH_FILE)) or {}
+    metrics = production.metrics if production else {}
+    days = list(kept.get("days") or ())[-_MOST_DAYS:]
+    answered = [day for day in days if sum(day["regimes"].values())]
+    shares = balances(
+        [
+            {"run_id": d["day"], "trained_at": d["day"], "class_counts": d["regimes"]}
+            for d in answered
+        ]
+    )
+    newest = moment(days[-1]["day"]) if days else None
+    return render(
+        "production_page.html.jinja",
+        _SHEETS,
+        where=store.where(),
+        production=production,
+        m=metrics,
+        hold=read_hold(store),
+        versions=changed_versions(metrics.get("versions") or {}),
+        states=sorted((kept.get("states") or {}).items(), key=lambda item: item[1]["since"]),
+        truth=kept.get("truth") or {},
+        days=days[::-1],
+        turns=[day for day in days[::-1] if day["words"] or day["well"]],
+        stale=newest is not None and now - newest > _STALE,
+        strips=strips_of(days),
+        answers=balance_chart(shares, 1040, 300),
+        small_answers=balance_chart(shares, 440, 300),
+        age=lambda time: age(time, now),
+    )
+
+
+def strips_of(days: Sequence[Mapping[str, Any]]) -> list[Strip]:
+    """How each kind of things stood from day to day.
+
+    Args:
+        days: as `ml.watch.summary` gives them, oldest first.
+    """
+    strips = []
+    for kind, name in KINDS.items():
+        cells = []
+        for day in days:
+            things = [thing for thing, of in day["worrying"].items() if of == kind]
+            state = "worrying" if things else "well" if day["judged"] else "open"
+            words = ", ".join(things) or ("well" if day["judged"] else "not looked at")
+            cells.append((state, f"{day['day']}: {words}"))
+        worrying = sum(state == "worrying" for state, _ in cells)
+        strips.append(Strip(kind, name, tuple(cells), worrying))
+    return strips
+
+
+def changed_versions(trained: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Packages whose version is another here than where production was trained: then and now."""
+    found = {}
+    for name, then in trained.items():
+        try:
+            now = version(name)
+        except PackageNotFoundError:  # such as python itself
+            continue
+        if now != then:
+            found[name] = (then, now)
+    return found
