@@ -7,6 +7,8 @@ after the other is looked at as the task does, in an embedded ClickHouse with Gr
 The section "Watching" of RESULTS.md is written anew.
 """
 
+import argparse
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,11 +22,12 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Engine
 
+from benchmarks.measuring import aim, made_by, table_of
+from benchmarks.results import put_section
 from clickhouse.engine import open_engine
 from clickhouse.schema import apply_schema
 from clickhouse.watching import midnight, write_day
 from ml.contract import FEATURES, REGIMES
-from ml.data.samples import Samples
 from ml.onnx_model import load_model, score
 from ml.registry.models import Production
 from ml.training.candidate import build_candidate
@@ -36,10 +39,11 @@ from sample_market import MarketSpec, simulate
 from sample_market import bars as bars_module
 from sample_market.bars import Bars
 from sample_market.loading import insert
+from tests.dags.small_models import samples_of
 
 END: Final = datetime(2026, 11, 28, tzinfo=UTC)
 TRAINED: Final = 240
-BEFORE, AFTER = 4, 8
+BEFORE, AFTER = 4, 14
 """Days that are watched before and after a fault begins."""
 OPTIONS: Final = TrainingOptions(trees=100, cv_folds=2, cv_trees=5)
 Frame = pd.DataFrame
@@ -72,14 +76,7 @@ def _production(seed: int, days: int) -> Production:
     end = END - timedelta(hours=1)
     frame = simulate(MarketSpec(rows=4 * 24 * (TRAINED + days), seed=seed, end=end))
     known = frame["timestamp"] < pd.Timestamp(END - timedelta(days=days)).tz_localize(None)
-    labelled = frame[known & (frame["regime_label"] != "")]
-    labelled = labelled.sort_values(["timestamp", "symbol"], ignore_index=True)
-    samples = Samples(
-        labelled[list(FEATURES)].to_numpy(np.float32),
-        np.array([REGIMES.index(name) for name in labelled["regime_label"]], np.uint8),
-        labelled["timestamp"].to_numpy().astype("datetime64[s]"),
-        labelled["symbol"].to_numpy().astype(object),
-    )
+    samples = samples_of(frame[known])
     provenance = Provenance(f"market {seed}", "none", "f" * 32, END)
     built = build_candidate(samples, OPTIONS, 0.2, timedelta(hours=24), provenance)
     return replace(Production.of(built.model), metrics=built.metrics)
@@ -169,13 +166,20 @@ def _adjusted(frame: Frame, since: "pd.Series[bool]") -> Frame:
 
 
 def _one_regime(frame: Frame, since: "pd.Series[bool]") -> Frame:
-    """Rows of a rare regime, as they were, of the same symbol."""
+    """What the forest is given is that of hours it called volatile; prices and volumes go on."""
     for symbol in frame["symbol"].unique():
         rows = since & (frame["symbol"] == symbol)
         rare = frame[(frame["symbol"] == symbol) & (frame["answer"] == REGIMES.index("volatile"))]
-        picked = np.resize(np.arange(len(rare)), int(rows.sum()))
-        for name in FEATURES:
-            frame.loc[rows, name] = rare[name].to_numpy()[picked]
+        rare = rare.iloc[np.resize(np.arange(len(rare)), int(rows.sum()))].set_index(
+            frame.index[rows]
+        )
+        scales = {"ema_9", "ema_21", "ema_55", "atr_14"}
+        for name in set(FEATURES) - {"ema_200", "volume_24h"}:
+            scale = "ema_200" if name in scales else "volume_24h"
+            priced = name in scales or name == "liquidations_24h"
+            factor = frame.loc[rows, scale] / rare[scale] if priced else 1
+            frame.loc[rows, name] = (rare[name] * factor).astype(frame[name].dtype)
+    frame.loc[since, "regime_label"] = ""
     return frame
 
 
@@ -233,3 +237,55 @@ def try_fault(name: str, seed: int) -> tuple[str, int | None]:
     early = "".join(f" EARLY {day}: {t}" for day, t in told.items() if day < begun)
     first = min(after, default=None)
     return texts + early, (first - begun).days if first else None
+
+
+SPLIT: Final = "prices halved by a split, averages as they come"
+
+
+def _faults(seeds: int) -> list[tuple[str, str, str, str]]:
+    lines = []
+    for name in (*FAULTS, SPLIT):
+        tries = [try_fault(name, 200 + k) for k in range(seeds)]
+        print(name, tries, flush=True)
+        within = sum(days is not None and days <= 1 for _, days in tries)
+        once = sum(text.count(": ") - text.count("well: ") == 1 for text, _ in tries)
+        lines.append((name, f"{within} of {seeds}", f"{once} of {seeds}", tries[0][0]))
+    return lines
+
+
+def main() -> None:
+    """Runs both parts and writes the section."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--markets", type=int, default=20)
+    parser.add_argument("--days", type=int, default=60)
+    parser.add_argument("--faults", type=int, default=3, help="markets of each fault")
+    given = parser.parse_args()
+    logging.disable(logging.INFO)
+    told: list[str] = []
+    for seed in range(100, 100 + given.markets):
+        market = market_of(seed, given.days)
+        found = watch(market, market.frame, market.begin, given.days)
+        print(seed, found, flush=True)
+        told += [f"market {seed}, {day}: {', '.join(things)}" for day, things in found.items()]
+    worrying = [line for line in told if "well: " not in line]
+    faults = _faults(given.faults)
+    headers = ("from the middle of a day on", "told within a day", "told once", "such as")
+    command = f"python -m benchmarks.watch --markets {given.markets} --days {given.days}"
+    body = f"""\
+{made_by(command, "great-expectations", "chdb", "onnxruntime")}
+
+Quiet days: {given.markets} markets of 4 symbols, {given.days} days each. Messages:
+{"; ".join(told) or "none"}.
+
+{aim(f"messages on {given.markets} x {given.days} quiet days", len(worrying), most=1)}
+
+{table_of(headers, faults)}
+
+`0:` is told at the first look after the day on which the fault began, at 10:00. Well again is told
+too, and not counted."""
+    put_section("Watching", body)
+    print(body)
+
+
+if __name__ == "__main__":
+    main()

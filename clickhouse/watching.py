@@ -118,7 +118,7 @@ def rows_of_days(  # noqa: PLR0913
         )
         try:
             comment = {"comment": datetime.now(UTC).isoformat()}
-            connection.execute(text(made.replace("::", "\\:\\:")), comment)
+            connection.execute(text(made), comment)
             count = connection.execute(text(f"SELECT count() FROM {table}")).scalar_one()
             yield Snapshot(database, name, int(count), "")
         finally:
@@ -127,14 +127,14 @@ def rows_of_days(  # noqa: PLR0913
 
 def feeds_of(engine: Engine, copy: Snapshot) -> dict[str, Feed]:
     """Counts a day's rows by symbol, of at most 500; under the empty name those of all."""
-    hours = "arraySum(arrayMap(h -> bitShiftLeft(toUInt32(1), h), groupUniqArray(toHour(timestamp, 'UTC'))))"
+    hours = "groupBitOr(bitShiftLeft(toUInt32(1), toHour(timestamp, 'UTC')))"
     query = (
         f"SELECT toString(symbol) AS s, count() AS n, {hours} FROM {_name(copy)} GROUP BY s "
         f"ORDER BY n DESC, s LIMIT {_MOST_SYMBOLS}"
     )
     with engine.connect() as connection:
         of_all = connection.execute(text(f"SELECT count(), {hours} FROM {_name(copy)}")).one()
-        found = connection.execute(text(query.replace(":", "\\:"))).all()
+        found = connection.execute(text(query)).all()
     return {"": Feed(*map(int, of_all))} | {str(s): Feed(int(n), int(h)) for s, n, h in found}
 
 

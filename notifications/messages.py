@@ -11,7 +11,7 @@ from typing import Any
 
 from notifications.details import rejected_details, training_details, utc
 from notifications.layout import bullets, in_sentence, one_line
-from notifications.message import Kind, Link, Links, Message, Picture
+from notifications.message import Link, Links, Message, Picture
 
 Facts = Mapping[str, Any]
 """What another room made, as its `to_dict` gives it."""
@@ -19,7 +19,6 @@ Facts = Mapping[str, Any]
 COMPLETE_TITLE = "🎯 Regime Detection Model Training Complete"
 FAILED_TITLE = "❌ Regime Detection Model {work} Failed"
 AWAITED_TITLE = "✋ Regime Detection Model Awaits Approval"
-WATCH_TITLE = "🔎 Regime Detection Model {state}"
 ROLLED_BACK_TITLE = "⏪ Regime Detection Model Rolled Back"
 _READ_THE_LOG = "Please read the task's log, remove the cause and retry."
 
@@ -43,7 +42,7 @@ def deployed(
     lead = ("Model deployed to production.", "Application will use new model on next restart.")
     details = (*training_details(metrics, report), *bullets(metrics["decision"]["reasons"]))
     head = (*_training_head(metrics, completed), "", *lead)
-    return Message("deployed", COMPLETE_TITLE, head, details, _known(links), tuple(pictures))
+    return Message("deployed", COMPLETE_TITLE, head, details, known_links(links), tuple(pictures))
 
 
 def kept(
@@ -58,7 +57,7 @@ def kept(
     lead = (f"Model not deployed: {reasons}.", "Production model unchanged.")
     head = (*_training_head(metrics, completed), "", *lead)
     details = training_details(metrics, report)
-    return Message("kept", COMPLETE_TITLE, head, details, _known(links), tuple(pictures))
+    return Message("kept", COMPLETE_TITLE, head, details, known_links(links), tuple(pictures))
 
 
 def waiting(metrics: Facts, report: Facts, until: datetime, links: Links | None = None) -> Message:
@@ -71,7 +70,7 @@ def waiting(metrics: Facts, report: Facts, until: datetime, links: Links | None 
         "Without an answer, production keeps its model.",
     )
     details = (*training_details(metrics, report), *bullets(metrics["decision"]["reasons"]))
-    return Message("waiting", AWAITED_TITLE, lead, details, _known(links))
+    return Message("waiting", AWAITED_TITLE, lead, details, known_links(links))
 
 
 def rolled_back(rolled: Facts, completed: datetime, links: Links | None = None) -> Message:
@@ -96,7 +95,7 @@ def rolled_back(rolled: Facts, completed: datetime, links: Links | None = None) 
             else (f"{model} was in production already.", "Production model unchanged.")
         ),
     )
-    return Message("rolled_back", ROLLED_BACK_TITLE, lead, _replaced(rolled), _known(links))
+    return Message("rolled_back", ROLLED_BACK_TITLE, lead, _replaced(rolled), known_links(links))
 
 
 def rejected(
@@ -123,7 +122,7 @@ def rejected(
         *report["remedies"],
     )
     title, details = FAILED_TITLE.format(work="Training"), (*after, *rejected_details(report))
-    return Message("rejected", title, lead, details, _known(links), tuple(pictures))
+    return Message("rejected", title, lead, details, known_links(links), tuple(pictures))
 
 
 def failed(  # noqa: PLR0913, PLR0917 - each is a line of it
@@ -159,7 +158,7 @@ def failed(  # noqa: PLR0913, PLR0917 - each is a line of it
         one_line(remedy or "") or _READ_THE_LOG,
     )
     title = FAILED_TITLE.format(work=work)
-    return Message("failed", title, lead, tuple(after), _known(links))
+    return Message("failed", title, lead, tuple(after), known_links(links))
 
 
 def worker_killed(
@@ -209,39 +208,6 @@ def run_timed_out(
     return failed(task_id or "(the run)", error, remedy, links, work, after)
 
 
-def watched(turn: Facts, links: Links | None = None) -> Message:
-    """Tells what has begun to worry about the model that trades or its data, and what is well.
-
-    Args:
-        turn: the `day`; as `worrying` what began to, each with `words` and a `remedy`; as `well`
-            the words of what is well again; as `besides` how many things worry that were told.
-        links: Addresses by name.
-
-    >>> seen = {"words": "SOLUSDT: no rows on this day", "remedy": "See what writes them"}
-    >>> print(watched({"day": "2026-11-27", "worrying": [seen], "well": [], "besides": 0}).text)
-    🔎 Regime Detection Model Worrying
-    <BLANKLINE>
-    🕐 Day: 2026-11-27
-    <BLANKLINE>
-    ⚠️ SOLUSDT: no rows on this day
-    See what writes them.
-    <BLANKLINE>
-    Production model unchanged.
-    """
-    worrying, well = turn["worrying"], turn["well"]
-    lead = [f"🕐 Day: {one_line(turn['day'])}", ""]
-    remedies = dict.fromkeys(one_line(seen["remedy"]) for seen in worrying)
-    lead += bullets((seen["words"] for seen in worrying), mark="⚠️")
-    lead += [f"{remedy.rstrip('.')}." for remedy in remedies]
-    lead += bullets((f"well again: {words}" for words in well), mark="✅")
-    besides = turn["besides"]
-    others = (f"Worrying besides, and told before: {besides}.",) if besides else ()
-    title = WATCH_TITLE.format(state="Worrying" if worrying else "Well Again")
-    lead += ["", "Production model unchanged."]
-    kind: Kind = "worrying" if worrying else "well"
-    return Message(kind, title, tuple(lead), others, _known(links))
-
-
 def _training_head(metrics: Facts, completed: datetime) -> tuple[str, ...]:
     return ("✅ Status: SUCCESS", *_numbers(metrics), f"🕐 Completed: {utc(completed)}")
 
@@ -270,5 +236,6 @@ def _replaced(rolled: Facts) -> tuple[str, ...]:
     )
 
 
-def _known(links: Links | None) -> tuple[Link, ...]:
+def known_links(links: Links | None) -> tuple[Link, ...]:
+    """The links whose addresses are known."""
     return tuple(Link(name, address) for name, address in (links or {}).items() if address)

@@ -7,6 +7,7 @@ from typing import Any
 
 from notifications import messages
 from notifications.message import Message, Picture
+from notifications.watched import watched
 
 _AIRFLOW = "https://airflow.example.com/dags/regime_model_training/runs/scheduled__2024-11-28"
 _LINKS = {
@@ -48,8 +49,8 @@ def sample_messages(pictures: Mapping[str, Picture] | None = None) -> dict[str, 
         "failed": messages.failed("check_data", *_ERROR, _LINKS),
         "worker killed": messages.worker_killed("train_model", "SIGKILL", _LINKS),
         "run timed out": messages.run_timed_out("train_model", 84, _LINKS),
-        "worrying": messages.watched(_WORRYING, {"Production": _AIRFLOW}),
-        "well": messages.watched(_WELL, {"Production": _AIRFLOW}),
+        "worrying": watched(_WORRYING, {"Production": _AIRFLOW}),
+        "well": watched(_WELL, {"Production": _AIRFLOW}),
     }
     given = pictures or {}
     return {

@@ -18,7 +18,7 @@ MAY_IMPORT = {
 }
 
 
-FLOORS = ("data", "registry", "report", "evaluation", "training")
+FLOORS = ("data", "registry", "report", "evaluation", "watch", "training")
 """Rooms of `ml`, each of which may import those before it, and the modules on the ground."""
 ROOF = {"ml/__main__.py"}
 

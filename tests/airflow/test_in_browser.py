@@ -96,12 +96,19 @@ def test_models_page_has_names_for_a_screen_reader_and_is_walked_by_keyboard(
     assert page.get_by_role("heading", level=1).is_visible()
 
 
-@pytest.mark.parametrize(("name", "route"), [("Data Docs", "data-docs"), ("Models", "models")])
+@pytest.mark.parametrize(
+    ("name", "route"),
+    [("Data Docs", "data-docs"), ("Models", "models"), ("Production", "production")],
+)
 def test_navigation_leads_a_viewer_to_the_page(open_page: Open, name: str, route: str) -> None:
     page = open_page("", user=VIEWER)
     page.get_by_test_id("nav-sidebar").get_by_role("link", name=name, exact=True).click()
     page.wait_for_url(f"**/plugin/{route}**")
-    heading = {"data-docs": "Runs of the data gate", "models": "In production"}[route]
+    heading = {
+        "data-docs": "Runs of the data gate",
+        "models": "In production",
+        "production": "Not watched yet",
+    }[route]
     page.frame_locator("iframe").get_by_role("heading", name=heading).wait_for()
     _keep(page, f"navigation-{route}")
 
@@ -127,7 +134,7 @@ def test_tab_shows_the_runs_page(
     _keep(page, f"tab{task.replace('/', '-')}-{name.replace(' ', '-')}-{width}")
 
 
-PAGES = ("data-docs/", "data-docs/run?run_id={run}", "report?run_id={run}", "models")
+PAGES = ("data-docs/", "data-docs/run?run_id={run}", "report?run_id={run}", "models", "production")
 NOTICES = ("report?run_id=none", "data-docs/run?run_id=none", "report?dag_id=other")
 
 

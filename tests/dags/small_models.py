@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from ml.contract import FEATURES, REGIMES
 from ml.data.samples import Samples
 from ml.registry.deployment import deploy_candidate
 from ml.registry.models import write_candidate
@@ -26,6 +28,25 @@ def deploy(models_dir: Path, built: BuiltCandidate, at: datetime) -> None:
     run_id = built.metrics["run_id"]
     write_candidate(models_dir, run_id, built.files())
     deploy_candidate(models_dir, run_id, built.sha256, at)
+
+
+def samples_of(market: pd.DataFrame) -> Samples:
+    """The labelled rows of a simulated market."""
+    labelled = market[market["regime_label"] != ""]
+    labelled = labelled.sort_values(["timestamp", "symbol"], ignore_index=True)
+    return Samples(
+        labelled[list(FEATURES)].to_numpy(np.float32),
+        np.array([REGIMES.index(name) for name in labelled["regime_label"]], np.uint8),
+        labelled["timestamp"].to_numpy().astype("datetime64[s]"),
+        labelled["symbol"].to_numpy().astype(object),
+    )
+
+
+def market_candidate(market: pd.DataFrame) -> BuiltCandidate:
+    """A model that has learned from a simulated market."""
+    options = TrainingOptions(trees=40, cv_folds=2, cv_trees=2)
+    provenance = Provenance("market", "db.table", "f" * 32, datetime.now(UTC))
+    return build_candidate(samples_of(market), options, 0.2, timedelta(hours=24), provenance)
 
 
 def _built(trained_at: datetime) -> BuiltCandidate:

@@ -82,8 +82,31 @@ def test_question_ends_before_its_run_does(dag: Any) -> None:
 
 
 def test_production_changes_in_two_tasks_and_both_update_the_asset(dags: Any) -> None:
-    updating = {task.task_id for dag in dags.values() for task in dag.tasks if task.outlets}
-    assert updating == {"deploy_model", "roll_back"}
+    from pipeline.dag_defaults import MODEL
+
+    tasks = [task for dag in dags.values() for task in dag.tasks]
+    assert {task.task_id for task in tasks if MODEL in task.outlets} == {
+        "deploy_model",
+        "roll_back",
+    }
+
+
+def test_watch_runs_every_night_alone(dags: Any) -> None:
+    watch = dags["regime_model_watch"]
+    assert _graph(watch) == {"watch_model": set()}
+    assert watch.timetable.expression == "0 1 * * *" and str(watch.timezone) == "UTC"
+    assert (watch.catchup, watch.max_active_runs) == (False, 1)
+
+
+def test_training_listens_to_the_watch_where_the_environment_says_so(
+    dags: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.dag_defaults import TRAIN_WHEN_WORRYING, WORRYING, weekly
+
+    monkeypatch.setenv(TRAIN_WHEN_WORRYING, "1")
+    schedule = weekly("0 2 * * 0")
+    assert WORRYING in schedule.asset_condition.objects
+    assert schedule.timetable.expression == "0 2 * * 0"
 
 
 def test_schedule_is_sunday_at_two_utc_without_catchup(dag: Any) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from notifications import messages
+from notifications.watched import watched
 from tests.notifications.example_runs import (
     class_count,
     compared,
@@ -283,12 +284,12 @@ def test_run_timed_out_of_which_nothing_is_known_is_still_a_failure():
 def test_watched_names_each_thing_and_each_remedy_once():
     seen = [{"words": words, "remedy": "See it"} for words in ("BTC: silent", "ETH: silent")]
     turn = {"day": "2026-11-27", "worrying": seen, "well": ["adx"], "besides": 2}
-    message = messages.watched(turn)
+    message = watched(turn)
     assert message.kind == "worrying"
     told = ("⚠️ BTC: silent", "⚠️ ETH: silent", "See it.", "✅ well again: adx")
     assert message.lead == ("🕐 Day: 2026-11-27", "", *told, "", "Production model unchanged.")
     assert message.details == ("Worrying besides, and told before: 2.",)
-    assert messages.watched({**turn, "worrying": []}).kind == "well"
+    assert watched({**turn, "worrying": []}).kind == "well"
 
 
 @pytest.mark.parametrize(("p_value", "words"), [(0.05, "hardly chance"), (0.051, "may be chance")])

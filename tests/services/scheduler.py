@@ -182,14 +182,15 @@ def running_airflow(
 
 
 def dags_without_schedule(folder: Path) -> Path:
-    """Copies the DAGs there; one that is switched on would make up for its latest Sunday."""
+    """Copies the DAGs there; one that is switched on would make up for its latest run."""
     here = Path(__file__).resolve().parents[2] / "dags"
     dags = folder / "dags"
     shutil.copytree(here, dags, ignore=shutil.ignore_patterns("__pycache__"))
-    training = dags / "regime_model_training.py"
-    text = training.read_text(encoding="utf-8")
-    assert '"0 2 * * 0"' in text
-    training.write_text(text.replace('"0 2 * * 0"', "None"), encoding="utf-8")
+    for name, schedule in {"training": '"0 2 * * 0"', "watch": '"0 1 * * *"'}.items():
+        file = dags / f"regime_model_{name}.py"
+        text = file.read_text(encoding="utf-8")
+        assert schedule in text
+        file.write_text(text.replace(schedule, "None"), encoding="utf-8")
     return dags
 
 

@@ -1,0 +1,153 @@
+"""The DAG `regime_model_watch` through the real Airflow, on a real market and a real model."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from clickhouse.watching import DAYS_TABLE, read_days, write_day
+from tests.dags.home import Home, Run
+from tests.dags.small_models import deploy, market_candidate
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+DAG = "regime_model_watch"
+SILENT = "⚠️ ETHUSDT: no rows on this day (usual are 24)"
+
+
+@pytest.fixture(scope="module")
+def candidate(market):
+    return market_candidate(market)
+
+
+@pytest.fixture
+def watched(home: Home, market, candidate) -> Home:
+    """A home with a market up to last midnight, and a model trained on it."""
+    home.load(market)
+    deploy(home.models, candidate, datetime.now(UTC))
+    return home
+
+
+def _sql(home: Home, *statements: str) -> list[Any]:
+    engine = home.open()
+    with engine.connect() as connection:
+        found = [connection.execute(text(one)) for one in statements][-1]
+        rows = found.all() if found.returns_rows else []
+    engine.dispose()
+    return rows
+
+
+def _look(home: Home) -> Run:
+    run = home.run(dag_id=DAG)
+    assert (run.state, run.tasks) == ("success", {"watch_model": "success"}), run.log[-3000:]
+    return run
+
+
+def _days(home: Home) -> dict[Any, Any]:
+    engine = home.open()
+    days = read_days(engine, None)
+    engine.dispose()
+    return days
+
+
+def _forget(home: Home, days: str) -> None:
+    """Takes what is known of some days."""
+    _sql(home, f"ALTER TABLE {DAYS_TABLE} DELETE WHERE {days} SETTINGS mutations_sync = 2")
+
+
+def _silence(home: Home, symbol: str = "ETHUSDT") -> None:
+    """Takes yesterday's rows of a symbol."""
+    yesterday = "toDate(now('UTC')) - 1"
+    _sql(
+        home,
+        f"ALTER TABLE regime_features DELETE WHERE symbol = '{symbol}' AND toDate(timestamp, 'UTC')"
+        f" = {yesterday} SETTINGS mutations_sync = 2",
+    )
+
+
+def test_quiet_day_says_nothing_and_a_silent_symbol_says_so_once(watched, chat):
+    _look(watched)
+    assert chat == []
+    days = _days(watched)
+    assert len(days) == 28 and [facts["rows"] for facts in days.values()] == [96] * 28
+    page = json.loads((watched.models / "watch.json").read_text("utf-8"))
+    assert page["states"] == {} and page["days"][-1]["judged"]
+
+    _silence(watched)
+    _sql(
+        watched,
+        f"ALTER TABLE {DAYS_TABLE} DELETE WHERE day = today() - 1 SETTINGS mutations_sync = 2",
+    )
+    run = _look(watched)
+    assert run.xcoms["watch_model return_value"]["worrying"] == ["feed ETHUSDT"]
+    (message,) = chat
+    assert message.splitlines()[0] == "🔎 Regime Detection Model Worrying"
+    assert SILENT in message.splitlines()
+    assert "/regime-model/production" in message
+
+    _look(watched)
+    assert len(chat) == 1
+    assert _sql(watched, f"SELECT count() FROM {DAYS_TABLE} FINAL")[0][0] == 28
+
+
+def test_without_a_model_and_rows_it_says_so_and_succeeds(home, market, chat):
+    home.load(market.iloc[:0])
+    run = _look(home)
+    assert "There is no model in production yet" in run.log
+    assert "no rows of a whole day yet" in run.log
+    assert chat == []
+
+
+def test_missed_days_are_looked_at_one_by_one_and_late_rows_again(watched, market, chat):
+    _look(watched)
+    last = max(_days(watched))
+    _sql(
+        watched,
+        f"ALTER TABLE {DAYS_TABLE} DELETE WHERE day > today() - 4 SETTINGS mutations_sync = 2",
+    )
+    (kept,) = _sql(watched, f"SELECT facts FROM {DAYS_TABLE} FINAL WHERE day = today() - 4")
+    fewer = {**json.loads(kept[0]), "rows": 50}
+    engine = watched.open()
+    write_day(engine, None, last - timedelta(days=3), fewer)
+    engine.dispose()
+    _look(watched)
+    days = _days(watched)
+    assert max(days) == last and len(days) == 28
+    assert all("worrying" in days[last - timedelta(days=k)] for k in range(3))
+    assert days[last]["late"] == {(last - timedelta(days=3)).isoformat(): [96, 46]}
+    assert [facts["rows"] for facts in days.values()] == [96] * 28
+    (message,) = chat
+    assert f"46 of 96 rows of {last - timedelta(days=3)} came after" in message
+
+
+_KILLED = """
+import os, signal, sys
+from pipeline.settings import read_settings
+import pipeline.tasks.watch_model as module, pipeline.watching as watching
+name = sys.argv[1]
+place = watching if name == "thinned_to" else module
+setattr(place, name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+module._others = lambda *_: []
+module.watch_model(read_settings(), {})
+"""
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("point", "messages"),
+    [("thinned_to", 1), ("go_on", 1), ("tell", 0), ("confirmed", 1), ("_keep_page", 1)],
+)
+def test_look_killed_anywhere_tells_no_message_twice(watched, chat, point, messages):
+    _silence(watched)
+    command = [sys.executable, "-c", _KILLED, point]
+    killed = subprocess.run(command, capture_output=True, check=False, env=os.environ)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
+    _look(watched)
+    assert len(chat) == messages
+    assert _sql(watched, f"SELECT count() FROM {DAYS_TABLE} FINAL")[0][0] == 28
