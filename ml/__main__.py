@@ -20,10 +20,12 @@ from clickhouse.snapshot import Snapshot, find_snapshot
 from ml.contract import FEATURES
 from ml.data.reading import read_training_rows
 from ml.data.samples import Samples
+from ml.data.split import split_by_time
 from ml.evaluation.promotion import PromotionThresholds
 from ml.evaluation.validation import judge_candidate
 from ml.evaluation.versus import compare_models, find_model, versus_text
 from ml.golden import answer_problems, feature_problems, read_golden
+from ml.json_files import as_json
 from ml.onnx_model import check_contract, load_model
 from ml.progress import shown_progress
 from ml.registry.deployment import roll_back
@@ -47,6 +49,7 @@ examples:
   python -m ml train --connection --snapshot default.regime_snapshot_x --judge
   python -m ml train --url clickhouse+native://host:9000/market
       --repeat scheduled__2026-11-22T02:00:00+00:00
+  python -m ml search --connection --snapshot default.regime_snapshot_x --out search.json
   python -m ml rollback --to 2026-11-22T021500Z_8ac1d7f3
   python -m ml release
   python -m ml compare new.onnx production --connection --snapshot default.regime_snapshot_x
@@ -284,6 +287,33 @@ def release(models_dir: ModelsDir = "models") -> None:
     """Lift the hold of a rollback, so that runs deploy again."""
     hold = lift_hold(models_dir, datetime.now(UTC))
     print(f"Lifted: {hold}" if hold else "There is no hold; runs deploy by themselves")
+
+
+@app.command(epilog=_EPILOG)
+def search(
+    snapshot: Annotated[str, typer.Option(metavar="DB.TABLE", help="Frozen table.")],
+    url: Url = None,
+    connection: Connection = False,
+    holdout_fraction: Share = Recipe.holdout_fraction,
+    embargo_hours: Hours = 24,
+    out: Annotated[Path | None, typer.Option(help="File to keep the result in, as JSON.")] = None,
+) -> None:
+    """Compare the forest's settings, nested in time, on the rows before the holdout."""
+    from ml.training.search import search as search_settings  # noqa: PLC0415 - one command's
+
+    embargo = timedelta(hours=embargo_hours)
+    with shown_progress(sys.stderr):
+        with open_clickhouse(url, connection=connection) as engine:
+            recipe = Recipe(snapshot, holdout_fraction=holdout_fraction, embargo=embargo)
+            frozen, samples = _read(engine, recipe, _GROWN.max_train_rows)
+        split = split_by_time(samples.timestamps, holdout_fraction, embargo)
+        log.info("Comparing settings on %d rows before %s", split.train_samples, split.cut)
+        found = search_settings(samples.rows(split.training), _GROWN, embargo)
+    print(found)
+    if out:
+        known = {"snapshot": frozen.name, "data_fingerprint": frozen.fingerprint}
+        out.write_bytes(as_json({**known, **found.to_dict()}))
+        print(f"Kept in {out}")
 
 
 def _require_own_settings(context: typer.Context) -> None:

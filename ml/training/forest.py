@@ -136,7 +136,7 @@ def cross_validate_in_time(
     small = replace(options, trees=min(options.trees, options.cv_trees))
     folds = time_folds(samples.timestamps, options.cv_folds, embargo)
     usable = [fold for fold in folds if len(np.unique(samples.labels[fold.training])) > 1]
-    right = [_fold_right(samples, fold, small) for fold in usable]
+    right = [fold_right(samples, fold, small) for fold in usable]
     late = [
         part
         for part, fold in zip(right, usable, strict=True)
@@ -153,10 +153,19 @@ def cross_validate_in_time(
     return CrossValidation(tuple(float(np.mean(values)) for values, _ in right), interval)
 
 
-def _fold_right(
+def fold_right(
     samples: Samples, fold: TimeSplit, options: TrainingOptions
 ) -> tuple[NDArray[np.bool_], NDArray[np.datetime64]]:
-    """Which scored rows are predicted correctly, and their timestamps."""
+    """Grows a forest on a fold's past and scores the fold.
+
+    Args:
+        samples: what the fold is of.
+        fold: what is trained on and what is scored; of each, at most `cv_rows` rows are taken.
+        options: how to grow the forest.
+
+    Returns:
+        Which scored rows are predicted correctly, and their timestamps.
+    """
     train, scored = (
         samples.rows(part).at_most(options.cv_rows) for part in (fold.training, fold.holdout)
     )

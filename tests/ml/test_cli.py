@@ -44,7 +44,7 @@ def run(engine, tmp_path, capsys):
 
     def run_command(command, *arguments, url=url):
         source = () if command in ("status", "rollback", "release") else ("--url", url)
-        models_dir = ("--models-dir", str(tmp_path / "models"))
+        models_dir = ("--models-dir", str(tmp_path / "models")) if command != "search" else ()
         code = main([command, *arguments, *source, *models_dir])
         return code, *capsys.readouterr()
 
@@ -368,3 +368,14 @@ def test_metrics_of_the_command_line_are_json(trained, tmp_path):
     kept = json.loads((tmp_path / "models" / trained.folder / "metrics.json").read_bytes())
 
     assert kept["run_id"] == FIRST
+
+
+def test_search_keeps_what_it_found(run, snapshot, tmp_path, monkeypatch):
+    monkeypatch.setattr("ml.training.search._DEPTHS", (8,))
+    monkeypatch.setattr("ml.training.search._LEAVES", (5,))
+    kept = tmp_path / "search.json"
+    code, out, _ = run("search", "--snapshot", snapshot.name, "--out", str(kept))
+    found = json.loads(kept.read_text(encoding="utf-8"))
+
+    assert code == 0 and f"Kept in {kept}" in out
+    assert found["snapshot"] == snapshot.name and len(found["accuracies"]) == 2
