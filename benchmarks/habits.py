@@ -30,7 +30,8 @@ from ml.errors import ModelError
 from ml.evaluation.promotion import Decision, Evidence, PromotionThresholds, decide
 from ml.evaluation.scores import count_correct, most_frequent
 from ml.evaluation.statistics import prediction_interval
-from ml.training.forest import TrainingOptions, cross_validate_in_time, fit_forest
+from ml.training.cross_validation import cross_validate_in_time
+from ml.training.forest import TrainingOptions, fit_forest
 from sample_market import MarketSpec, simulate
 
 COUNTS: Final = (420, 1_200)

@@ -23,8 +23,9 @@ from ml.report.pages import report_files
 from ml.training.ablation import lose_groups
 from ml.training.acceptance import accept_file
 from ml.training.cluster import spread
+from ml.training.cross_validation import cross_validate_in_time
 from ml.training.export import export_forest, with_metadata
-from ml.training.forest import TrainingOptions, cross_validate_in_time, fit_forest
+from ml.training.forest import TrainingOptions, fit_forest
 from ml.training.golden_rows import golden_rows
 from ml.training.metrics import Provenance, facts_of, measure_file, onnx_metadata, settings_of
 

@@ -18,7 +18,8 @@ from ml.data.samples import Samples
 from ml.data.split import TimeSplit, time_folds
 from ml.errors import TooFewSamples
 from ml.evaluation.statistics import bootstrap_interval
-from ml.training.forest import TrainingOptions, fold_right
+from ml.training.cross_validation import fold_right
+from ml.training.forest import TrainingOptions
 from ml.words import percent, points
 
 _DEPTHS: Final = (8, 12, None)

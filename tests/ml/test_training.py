@@ -6,7 +6,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from ml.training.forest import cross_validate_in_time, fit_forest
+from ml.training.cross_validation import cross_validate_in_time
+from ml.training.forest import fit_forest
 
 
 def trees(forest):

@@ -1,0 +1,100 @@
+"""Cross-validates forests in time: each fold is scored by a forest of its past."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.data.samples import Samples
+from ml.data.split import TimeSplit, time_folds
+from ml.evaluation.statistics import bootstrap_interval
+from ml.training.forest import TrainingOptions, fit_forest
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Accuracy, 0 to 1, in folds that are in time order.
+
+    Attributes:
+        accuracies: of each fold that had enough data, oldest first.
+        interval: 95% interval of the accuracy over the folds that trained on at least half of the
+            rows; earlier ones say what fewer labels reach. None without enough of them.
+    """
+
+    accuracies: tuple[float, ...]
+    interval: list[float] | None = None
+
+    @property
+    def mean(self) -> float | None:
+        """Mean accuracy; None without a fold."""
+        return float(np.mean(self.accuracies)) if self.accuracies else None
+
+    @property
+    def std(self) -> float | None:
+        """Standard deviation between folds; None without a fold."""
+        return float(np.std(self.accuracies)) if self.accuracies else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers by their name in `metrics.json`."""
+        return {
+            "cv_accuracy": self.mean,
+            "cv_std": self.std,
+            "cv_accuracies": list(self.accuracies),
+            "cv_interval": self.interval,
+        }
+
+
+def cross_validate_in_time(
+    samples: Samples, options: TrainingOptions, embargo: timedelta
+) -> CrossValidation:
+    """Estimates how accuracy varies over time.
+
+    Folds whose past names fewer than two regimes are left out.
+
+    Args:
+        samples: the training samples; the holdout must not be among them.
+        options: how to grow each fold's forest.
+        embargo: gap between a fold's training and scored rows.
+    """
+    small = replace(options, trees=min(options.trees, options.cv_trees))
+    folds = time_folds(samples.timestamps, options.cv_folds, embargo)
+    usable = [fold for fold in folds if len(np.unique(samples.labels[fold.training])) > 1]
+    right = [fold_right(samples, fold, small) for fold in usable]
+    late = [
+        part
+        for part, fold in zip(right, usable, strict=True)
+        if 2 * fold.train_samples >= len(samples)
+    ]
+    interval = (
+        bootstrap_interval(
+            np.concatenate([values for values, _ in late]).astype(float),
+            np.concatenate([moments for _, moments in late]),
+        )
+        if late
+        else None
+    )
+    return CrossValidation(tuple(float(np.mean(values)) for values, _ in right), interval)
+
+
+def fold_right(
+    samples: Samples, fold: TimeSplit, options: TrainingOptions
+) -> tuple[NDArray[np.bool_], NDArray[np.datetime64]]:
+    """Grows a forest on a fold's past and scores the fold.
+
+    Args:
+        samples: what the fold is of.
+        fold: what is trained on and what is scored; of each, at most `cv_rows` rows are taken.
+        options: how to grow the forest.
+
+    Returns:
+        Which scored rows are predicted correctly, and their timestamps.
+    """
+    train, scored = (
+        samples.rows(part).at_most(options.cv_rows) for part in (fold.training, fold.holdout)
+    )
+    forest = fit_forest(train.features, train.labels, options)
+    # With more threads the order of a sum varies, and with it who wins a tie.
+    forest.set_params(forest__n_jobs=1)
+    return forest.predict(scored.features) == scored.labels, scored.timestamps
