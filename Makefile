@@ -23,7 +23,7 @@ export PATH := $(BIN):$(PATH)
 # Great Expectations and Airflow import twice as slowly without their bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check env lint types quick test test-services bench-check bench demo installed ui free-port up down lock screenshots clean
+.PHONY: check env lint types quick test test-services bench-check bench demo watch installed ui free-port up down lock screenshots clean
 
 check: lint types test bench-check
 
@@ -58,6 +58,10 @@ bench: $(BENCH)/.bench
 # VERBOSE=1 shows the whole log.
 demo:
 	@$(PYTHON) -m pipeline.demo "$(MAKE)" "$(BIN)/python"
+
+# After `make demo`: a quiet and a worrying day of the watch on its data.
+watch: installed
+	@DEMO_EVENTS=3 $(BIN)/python -m pipeline.demo_watch 3>&1 >$(AIRFLOW_HOME)/watch.log 2>&1 || { tail -5 $(AIRFLOW_HOME)/watch.log; exit 1; }
 
 installed: $(VENV)/.run $(AIRFLOW_HOME)/.migrated
 

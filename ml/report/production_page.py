@@ -23,6 +23,8 @@ KINDS: Final = {
     "run": "Weekly run and files",
 }
 """Kinds of things in the order of the page, by what is so while all is well."""
+_NEEDS: Final = {"answers": "regimes", "accuracy": "labelled"}
+"""What a day must have, besides having been looked at, for a kind to be well or not."""
 _STALE: Final = timedelta(hours=49)
 _SHEETS: Final = ("html_report.css", "models_page.css", "production_page.css")
 _MOST_DAYS: Final = 90
@@ -37,12 +39,14 @@ class Strip:
         name: what is so while all is well.
         days: of each its state, `well`, `worrying` or `open` where it was not looked at, and words.
         worrying: on how many days something worried.
+        looked: on how many there was something to look at.
     """
 
     kind: str
     name: str
     days: tuple[tuple[str, str], ...]
     worrying: int
+    looked: int
 
 
 def production_page(store: Store, now: datetime) -> bytes:
@@ -97,11 +101,12 @@ def strips_of(days: Sequence[Mapping[str, Any]]) -> list[Strip]:
         cells = []
         for day in days:
             things = [thing for thing, of in day["worrying"].items() if of == kind]
-            state = "worrying" if things else "well" if day["judged"] else "open"
-            words = ", ".join(things) or ("well" if day["judged"] else "not looked at")
+            looked = day["judged"] and (kind not in _NEEDS or bool(day[_NEEDS[kind]]))
+            state = "worrying" if things else "well" if looked else "open"
+            words = ", ".join(things) or ("well" if looked else "nothing to look at")
             cells.append((state, f"{day['day']}: {words}"))
-        worrying = sum(state == "worrying" for state, _ in cells)
-        strips.append(Strip(kind, name, tuple(cells), worrying))
+        worrying, well = (sum(s == state for s, _ in cells) for state in ("worrying", "well"))
+        strips.append(Strip(kind, name, tuple(cells), worrying, worrying + well))
     return strips
 
 

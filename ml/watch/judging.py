@@ -29,6 +29,8 @@ _USUAL: Final = 0.7
 _FEW_DAYS: Final = 3
 _CHANCE: Final = 1e-6
 """That a bound is passed on a day of a quiet market."""
+_CHANCE_OF_ONE: Final = 1e-5
+"""The same of a day of one regime, of which there are few to be counted by."""
 _SHIFTED: Final = 0.25
 """PSI from which a population has shifted (N. Siddiqi, Credit Risk Scorecards, 2006)."""
 _TIMES: Final = 6
@@ -211,7 +213,10 @@ def _one_answer(now: Facts, same: Sequence[Facts]) -> Iterator[Finding]:
     if days < _FEW_DAYS * now["symbols"]:
         return
     often = (sum(past["steady"][one[0]] for past in others) + 1) / (days + len(REGIMES))
-    if often ** sum(day["symbols"] for day in (now, *running)) < _CHANCE:
+    alone = sum(day["symbols"] for day in (now, *running))
+    if others and others[-1]["tail"][0] == one[0]:
+        alone += others[-1]["tail"][1] * others[-1]["symbols"]
+    if often**alone < _CHANCE_OF_ONE:
         words = f"production answers {REGIMES[one[0]]} for every row of {now['symbols']} symbols"
         remedy = (
             "See whether the market is so; else look at its inputs, and go back if they are well"

@@ -69,6 +69,7 @@ def measure_answers(rows: Rows, session: InferenceSession) -> dict[str, Any]:
     Returns:
         `rows`; `regimes`: rows of each answer; `runs` of one answer in the rows of a symbol, summed
         over `symbols`; `steady`: of each regime the symbols for which nothing else was answered;
+        `tail`: the regime of the newest row, and the share of the rows since it was the only one;
         `confidence`: mean probability of the answer, None without rows.
     """
     finite = np.isfinite(rows["features"]).all(axis=1)
@@ -78,6 +79,8 @@ def measure_answers(rows: Rows, session: InferenceSession) -> dict[str, Any]:
     symbols, sorted_labels = symbols[order], labels[order]
     starts = np.flatnonzero(np.r_[True, symbols[1:] != symbols[:-1]])[: len(labels)]
     switched = (sorted_labels[1:] != sorted_labels[:-1]) & (symbols[1:] == symbols[:-1])
+    others = np.flatnonzero(labels != labels[-1]) if len(labels) else labels
+    alone = len(labels) - (int(others[-1]) + 1 if len(others) else 0)
     within = np.add.reduceat(np.r_[0, switched], starts) - np.r_[0, switched][starts]
     return {
         "rows": len(labels),
@@ -85,6 +88,7 @@ def measure_answers(rows: Rows, session: InferenceSession) -> dict[str, Any]:
         "regimes": np.bincount(labels, minlength=len(REGIMES)).tolist(),
         "runs": len(starts) + int(switched.sum()),
         "steady": np.bincount(sorted_labels[starts[within == 0]], minlength=len(REGIMES)).tolist(),
+        "tail": [int(labels[-1]), alone / len(labels)] if len(labels) else [0, 0.0],
         "confidence": float(probabilities.max(axis=1).mean()) if len(labels) else None,
     }
 

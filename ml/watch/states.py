@@ -104,7 +104,9 @@ def follow(
     well = {t: s for t, s in now.items() if s.missed >= _WELL_DAYS or not _counts(s)}
     now = {thing: state for thing, state in now.items() if thing not in well}
     new = {t: s for t, s in now.items() if s.worrying and not s.told}
-    to_tell = {t: s for t, s in new.items() if not _is_known(s, now.values())}
+    roots = {t: s for t, s in new.items() if not _is_known(s, now.values())}
+    kinds = {state.kind for state in roots.values()}
+    to_tell = {t: s for t, s in roots.items() if not kinds & {*_FOLLOWS[s.kind]} - {s.kind}}
     now |= {thing: _replace(state, told=True) for thing, state in to_tell.items()}
     return now, Turn(to_tell, {thing: state for thing, state in well.items() if state.told})
 

@@ -15,7 +15,8 @@ def summary_of(days: Mapping[date, Mapping[str, Any]]) -> dict[str, Any]:
 
     Returns:
         `states` of what worries after the newest day, what labels say (`truth`), and `days`: of
-        each the rows, how many came late, whether it was judged, what worried by its kind, the
+        each the rows, how many came late, whether it was judged, the rows labelled since production
+        was trained (`labelled`), what worried by its kind, the
         regimes that production answered, how many runs of one a symbol had, and its confidence.
     """
     newest = days[max(days)]
@@ -36,6 +37,7 @@ def _day(day: date, facts: Mapping[str, Any]) -> dict[str, Any]:
         "symbols": sum(1 for name in facts["feeds"] if name),
         "late": sum(late for _, late in facts.get("late", {}).values()),
         "judged": "worrying" in facts,
+        "labelled": (facts.get("truth") or {}).get("rows", 0),
         "worrying": facts.get("worrying", {}),
         "words": [
             facts["states"][thing]["words"]
