@@ -27,9 +27,11 @@ _UNFINISHED = "_tmp_replace_"
 
 
 _GONE = {60, 81}
+_DAYS = 90
+_DAYS_PROTECTED = 365
 _FREEZE_AGAIN = (
     "clear the run from check_data on, which freezes its rows again: only the newest ten snapshots "
-    "are kept"
+    "are kept, and those for 90 days"
 )
 
 
@@ -207,11 +209,14 @@ def verify(engine: Engine, snapshot: Snapshot) -> None:
 def prune(engine: Engine, database: str, *, keep: int = 10, protect: Collection[str] = ()) -> int:
     """Drops all but the newest snapshots of a database, and what killed freezes left half-made.
 
+    Rows that the source has forgotten do not live on in a snapshot: none stays for more than 90
+    days, a protected one for more than a year.
+
     Args:
         engine: an engine on the server.
         database: the snapshots' database.
         keep: how many of the newest stay.
-        protect: tables that stay whatever their age, as `database.table`.
+        protect: tables that stay though they are not among the newest, as `database.table`.
 
     Returns:
         How many tables were dropped.
@@ -223,7 +228,13 @@ def prune(engine: Engine, database: str, *, keep: int = 10, protect: Collection[
         ).all()
         ours = [(_frozen_at(comment), name) for name, comment in found if _is_ours(name)]
         newest_first = [name for _, name in sorted(ours, reverse=True)]
-        old = [name for name in newest_first[keep:] if f"{database}.{name}" not in protect]
+        kept = set(newest_first[:keep])
+        old = [
+            name
+            for frozen_at, name in ours
+            if (name not in kept or frozen_at < _days_ago(_DAYS))
+            and (f"{database}.{name}" not in protect or frozen_at < _days_ago(_DAYS_PROTECTED))
+        ]
         old += [name for name, comment in found if _is_abandoned(name, comment)]
         for name in old:
             connection.execute(text(f"DROP TABLE {quoted(database)}.{quoted(name)}"))
@@ -257,8 +268,12 @@ def _is_ours(name: str) -> bool:
 
 
 def _is_abandoned(name: str, comment: str) -> bool:
-    yesterday = (datetime.now(UTC) - timedelta(days=1)).isoformat()  # no freeze takes that long
-    return name.startswith(_UNFINISHED) and "" < _frozen_at(comment) < yesterday
+    # No freeze takes a day.
+    return name.startswith(_UNFINISHED) and "" < _frozen_at(comment) < _days_ago(1)
+
+
+def _days_ago(days: int) -> str:
+    return (datetime.now(UTC) - timedelta(days=days)).isoformat()
 
 
 def _frozen_at(comment: str) -> str:

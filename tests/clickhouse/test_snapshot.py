@@ -117,6 +117,17 @@ def test_prune_keeps_the_newest_and_the_protected(labelled: Engine) -> None:
     assert left == {names[0], names[3], names[4], f"{database}.regime_snapshot_of_somebody"}
 
 
+@pytest.mark.parametrize(("days", "left"), [(80, 2), (100, 1), (400, 0)])
+def test_prune_drops_snapshots_that_are_too_old(labelled: Engine, days: int, left: int) -> None:
+    frozen_at = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+    names = [freeze(labelled, f"run {k}", FEATURES).name for k in range(2)]
+    with labelled.connect() as connection:
+        for name in names:
+            comment = {"comment": json.dumps({"frozen_at": frozen_at})}
+            connection.execute(text(f"ALTER TABLE {name} MODIFY COMMENT :comment"), comment)
+    assert prune(labelled, str(labelled.url.database), protect=[names[0]]) == 2 - left
+
+
 def test_prune_drops_what_a_killed_freeze_left_but_no_freeze_that_may_still_run(
     labelled: Engine,
 ) -> None:
