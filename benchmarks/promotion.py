@@ -23,7 +23,8 @@ from scipy.stats import norm
 from tabulate import tabulate
 
 from benchmarks.results import put_section
-from ml.evaluation.promotion import Comparison, Evidence, PromotionThresholds, decide
+from ml.evaluation.paired import Comparison
+from ml.evaluation.promotion import Evidence, PromotionThresholds, decide
 from sample_market.labels import pick_labelled
 from sample_market.regimes import draw_path
 

@@ -178,7 +178,11 @@ def train(
             trees=trees, max_train_rows=max_train_rows, seed=seed, n_jobs=n_jobs
         )
         embargo = timedelta(hours=embargo_hours)
-        recipe = Recipe(str(snapshot), options, holdout_fraction, embargo, sha256=expect)
+        recipe = Recipe(
+            *(str(snapshot), options, holdout_fraction, embargo),
+            sha256=expect,
+            min_accuracy=min_accuracy,
+        )
     thresholds = PromotionThresholds(
         min_accuracy, min_improvement, max_p_value, min_holdout_days, min_holdout_runs, on_doubt
     )
@@ -343,7 +347,8 @@ def _build(recipe: Recipe, run_id: str, snapshot: Snapshot, samples: Samples) ->
         run_id, snapshot.name, snapshot.fingerprint, datetime.now(UTC), source_commit()
     )
     return build_candidate(
-        samples, recipe.options, recipe.holdout_fraction, recipe.embargo, provenance
+        *(samples, recipe.options, recipe.holdout_fraction, recipe.embargo, provenance),
+        min_accuracy=recipe.min_accuracy,
     )
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Variable
 
+from ml.contract import REGIMES
+from ml.json_files import read_json
 from pipeline.thresholds import THRESHOLDS, SettingError
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ ON_DOUBT: Final = ("ask", "keep")
 _QUOTES: Final = tuple("'\"`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}")
 _NO_FOLDER: Final = re.compile(r"""(^|/)~|[$`'"\\*?<>|{}%]|^[A-Za-z][A-Za-z0-9+.-]*:""")
 """What a shell or another system would have replaced, and a URL with a slash too few."""
+_COSTS: Final = (
+    f"JSON of {len(REGIMES)} lists of {len(REGIMES)} numbers: a list for each true regime "
+    f"({', '.join(REGIMES)}), in it the cost of predicting each of them"
+)
 _FOLDER: Final = "a folder's whole path, such as /app/models: nothing in it is replaced"
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 
@@ -40,6 +46,8 @@ class Settings:
     min_holdout_days: int
     min_holdout_runs: int
     on_doubt: str | None
+    max_slice_loss: float | None
+    decision_costs: tuple[tuple[float, ...], ...] | None
     holdout_fraction: float
     embargo_hours: float
     max_train_rows: int
@@ -89,7 +97,14 @@ def read_settings(params: Mapping[str, Any] | None = None) -> Settings:
         "snapshot_database": read_text("SNAPSHOT_DATABASE"),
         "train_dask_scheduler": read_text("TRAIN_DASK_SCHEDULER"),
     }
-    values: dict[str, Any] = numbers | others | {"on_doubt": _on_doubt()}
+    values: dict[str, Any] = (
+        numbers
+        | others
+        | {
+            "on_doubt": _on_doubt(),
+            "decision_costs": _decision_costs(),
+        }
+    )
     return Settings(**{field.name: values[field.name] for field in fields(Settings)})
 
 
@@ -132,6 +147,19 @@ def _on_doubt() -> str | None:
     if value not in {None, *ON_DOUBT}:
         raise SettingError("ON_DOUBT", value, f"{' or '.join(ON_DOUBT)} (default {ON_DOUBT[0]})")
     return value
+
+
+def _decision_costs() -> tuple[tuple[float, ...], ...] | None:
+    value = Variable.get("DECISION_COSTS", default=None)
+    if value is None or not str(value).strip():
+        return None
+    rows = read_json(str(value))
+    widths = [len(row) for row in rows if isinstance(row, list)] if isinstance(rows, list) else []
+    if widths != [len(REGIMES)] * len(REGIMES) or not all(
+        isinstance(cost, int | float) and not isinstance(cost, bool) for row in rows for cost in row
+    ):
+        raise SettingError("DECISION_COSTS", value, _COSTS)
+    return tuple(tuple(map(float, row)) for row in rows)
 
 
 def _opened(models_dir: str) -> "Store":

@@ -99,6 +99,7 @@ def _plain(number: float) -> str:
 _GATE, _TRAINING, _PROMOTION = Section
 _AGE: Final = "Oldest that the newest label may be, in days."
 _LUCK: Final = "Largest chance that the difference is luck."
+_SLICE: Final = "Most accuracy that a regime or symbol may lose to production."
 _DAYS: Final = "Days of labels the holdout must have, or a person decides."
 _RUNS: Final = "Runs of one regime it must have, or a person decides."
 _GAP: Final = "Hours between training and holdout."
@@ -116,6 +117,7 @@ THRESHOLDS: Final = {
         Number(_PROMOTION, "MIN_ACCURACY", 0.65, 0, 1, False, "Lowest accuracy to deploy."),
         Number(_PROMOTION, "MIN_IMPROVEMENT", 0.0, 0, 1, False, "Beat production by more."),
         Number(_PROMOTION, "MAX_P_VALUE", None, 0, 1, False, _LUCK),
+        Number(_PROMOTION, "MAX_SLICE_LOSS", None, 0, 1, False, _SLICE),
         Number(_PROMOTION, "MIN_HOLDOUT_DAYS", 5, 1, 3650, True, _DAYS),
         Number(_PROMOTION, "MIN_HOLDOUT_RUNS", 20, 1, 1e12, True, _RUNS),
         Number(_TRAINING, "HOLDOUT_FRACTION", 0.2, 0.01, 0.9, False, "Newest share, to judge on."),

@@ -13,8 +13,11 @@ from ml.contract import REGIMES
 from ml.data.samples import Samples, moment_of
 from ml.data.split import MIN_HOLDOUT_SAMPLES
 from ml.errors import ModelBroken
-from ml.evaluation.promotion import Comparison, Evidence
+from ml.evaluation.paired import Comparison
+from ml.evaluation.promotion import Evidence
+from ml.evaluation.slice_losses import losing_slices
 from ml.evaluation.statistics import bootstrap_interval, prediction_interval
+from ml.evaluation.switching import mean_cost
 from ml.onnx_model import check_contract, load_model, read_metadata, score
 
 _NAME = "production model"
@@ -47,7 +50,11 @@ class _Unseen:
 
 
 def score_on_holdout(
-    holdout: Samples, candidate: InferenceSession, production: bytes | None, majority: str
+    holdout: Samples,
+    candidate: InferenceSession,
+    production: bytes | None,
+    majority: str,
+    costs: tuple[tuple[float, ...], ...] | None = None,
 ) -> Scored:
     """Counts what the promotion rule asks for.
 
@@ -57,6 +64,7 @@ def score_on_holdout(
         production: content of the production file; None if there is none. If it is broken that is
             evidence too, not an error.
         majority: the most frequent regime of the training samples.
+        costs: `[7][7]`, of naming the column's regime where the row's is true; None if not set.
 
     Raises:
         ModelBroken: if the candidate does not answer.
@@ -90,9 +98,15 @@ def score_on_holdout(
         return Scored(broken, nothing, correct)
     unseen = _unseen(holdout, read_metadata(session))
     production_correct = production_pred == holdout.labels
+    compared = _compare(correct, production_correct, unseen.rows, holdout.timestamps)
+    if costs:
+        y_true, table = holdout.labels[unseen.rows], np.array(costs)
+        a, b = (mean_cost(y_true, y[unseen.rows], table) for y in (y_pred, production_pred))
+        compared = replace(compared, costs=(a, b))
+    slices = losing_slices(holdout, correct, production_correct, unseen.rows)
     evidence = replace(
         alone,
-        comparison=_compare(correct, production_correct, unseen.rows, holdout.timestamps),
+        comparison=replace(compared, slices=slices),
         notes=(*_lost(probabilities, production_probabilities), *unseen.notes),
     )
     return Scored(evidence, unseen.rows, correct, production_correct)

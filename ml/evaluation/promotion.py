@@ -11,71 +11,13 @@ from typing import Any, Final
 
 from ml.data.samples import Coverage
 from ml.errors import ModelError
-from ml.evaluation.statistics import mcnemar_p_value
+from ml.evaluation.paired import Comparison, unfitting
+from ml.evaluation.slice_losses import SliceLosses
 
 ASK: Final = "ask"
 KEEP: Final = "keep"
 _WIDE: Final = 0.05
 """An accuracy that is known to no more than this is told with its interval."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What candidate and production predicted correctly, row by row.
-
-    Attributes:
-        rows: rows that both predicted, at least 1.
-        both_correct: rows that both predicted correctly.
-        only_candidate_correct: rows that the candidate alone predicted correctly.
-        only_production_correct: rows that production alone predicted correctly.
-        left_out_rows: rows of the holdout that production was trained on.
-        difference_interval: 95% interval of the difference of both accuracies, -1 to 1; None if
-            the rows are too few to tell.
-
-    Raises:
-        ModelError: if the counts are not whole numbers that fit together.
-    """
-
-    rows: int
-    both_correct: int
-    only_candidate_correct: int
-    only_production_correct: int
-    left_out_rows: int = 0
-    difference_interval: tuple[float, float] | None = None
-
-    def __post_init__(self) -> None:
-        counts = (self.both_correct, self.only_candidate_correct, self.only_production_correct)
-        whole = all(isinstance(count, int) and count >= 0 for count in (*counts, self.rows))
-        if not whole or self.rows < 1 or sum(counts) > self.rows:
-            raise _unfitting(self)
-
-    @property
-    def candidate_correct(self) -> int:
-        """Rows that the candidate predicted correctly."""
-        return self.both_correct + self.only_candidate_correct
-
-    @property
-    def production_correct(self) -> int:
-        """Rows that production predicted correctly."""
-        return self.both_correct + self.only_production_correct
-
-    @property
-    def p_value(self) -> float:
-        """Chance of such a difference between equally good models."""
-        return mcnemar_p_value(self.only_candidate_correct, self.only_production_correct)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The counts and what follows from them, JSON-safe."""
-        candidate, production = self.candidate_correct, self.production_correct
-        return {
-            **asdict(self),
-            "candidate_correct": candidate,
-            "production_correct": production,
-            "candidate_accuracy": candidate / self.rows,
-            "production_accuracy": production / self.rows,
-            "difference": (candidate - production) / self.rows,
-            "p_value": self.p_value,
-        }
 
 
 @dataclass(frozen=True)
@@ -119,7 +61,7 @@ class Evidence:
         compared = self.comparison.rows if self.comparison else 0
         counts = (self.correct, self.majority_correct, self.holdout_majority_correct, compared)
         if not all(isinstance(n, int) and 0 <= n <= self.holdout_samples for n in counts):
-            raise _unfitting(self)
+            raise unfitting(self)
 
     @property
     def accuracy(self) -> float | None:
@@ -144,6 +86,10 @@ class PromotionThresholds:
         min_holdout_days: days the holdout must have, or a person decides.
         min_holdout_runs: runs of one regime it must have, or a person decides.
         on_doubt: where a person should decide, `ask` one, or `keep` production at once.
+        max_slice_loss: most accuracy, 0 to 1, that a regime or symbol may lose to production beyond
+            chance; None does not ask.
+        decision_costs: `[7][7]`, what it costs to name the column's regime where the row's is true:
+            the candidate's mean must be lower than production's; None does not ask.
 
     Raises:
         ModelError: if one is out of range or not a number.
@@ -155,11 +101,13 @@ class PromotionThresholds:
     min_holdout_days: int = 5
     min_holdout_runs: int = 20
     on_doubt: str = ASK
+    max_slice_loss: float | None = None
+    decision_costs: tuple[tuple[float, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         if self.on_doubt not in {ASK, KEEP}:
             raise ModelError(f"ON_DOUBT is {self.on_doubt!r}", f"choose {ASK} or {KEEP}")
-        lowest = {"min_accuracy": 0, "min_improvement": -1, "max_p_value": 0}
+        lowest = {"min_accuracy": 0, "min_improvement": -1, "max_p_value": 0, "max_slice_loss": 0}
         for name, low in lowest.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= 1:
@@ -223,7 +171,7 @@ def decide(evidence: Evidence, thresholds: PromotionThresholds) -> Decision:
         judged += _judge_against_production(evidence.comparison, thresholds)
     against = tuple(reason for good, reason in judged if not good)
     doubts = (*evidence.doubts, *_thin(evidence, thresholds), *_contradicted(evidence, thresholds))
-    notes = (*_notes(evidence), *evidence.notes)
+    notes = (*_notes(evidence, thresholds), *evidence.notes)
     if doubts and not against and thresholds.on_doubt == KEEP:
         against = tuple(f"a person should decide (ON_DOUBT is {KEEP}): {doubt}" for doubt in doubts)
     elif doubts:
@@ -264,6 +212,10 @@ def _judge_against_production(
     yield _judge_difference(compared, thresholds.min_improvement)
     if thresholds.max_p_value is not None:
         yield _judge_chance(compared, thresholds.max_p_value)
+    if compared.costs:
+        yield _judge_costs(*compared.costs)
+    if compared.slices and thresholds.max_slice_loss is not None:
+        yield from _judge_slices(compared.slices, thresholds.max_slice_loss)
 
 
 def _judge_difference(compared: Comparison, min_improvement: float) -> tuple[bool, str]:
@@ -287,8 +239,27 @@ def _judge_chance(compared: Comparison, max_p_value: float) -> tuple[bool, str]:
     return good, f"that it alone predicts {rows} correctly {verb} chance (McNemar: {p})"
 
 
-def _notes(evidence: Evidence) -> tuple[str, ...]:
+def _judge_costs(candidate: float, production: float) -> tuple[bool, str]:
+    good = candidate < production
+    verb = "is below" if good else "is not below"
+    return good, f"mean cost {candidate:.6g} {verb} production's {production:.6g} (DECISION_COSTS)"
+
+
+def _judge_slices(slices: SliceLosses, most: float) -> Iterator[tuple[bool, str]]:
+    asked = f"MAX_SLICE_LOSS {most:.1%}"
+    beyond = [one for one in slices.losing if one.loss > most]
+    if not beyond:
+        looked = f"none of {slices.judged} regimes and symbols with enough rows"
+        yield True, f"{looked} loses more than is allowed beyond chance ({asked})"
+    for one in beyond:
+        yield False, f"{one} ({asked})"
+
+
+def _notes(evidence: Evidence, thresholds: PromotionThresholds) -> tuple[str, ...]:
     notes = []
+    slices = evidence.comparison and evidence.comparison.slices
+    if slices and thresholds.max_slice_loss is None:
+        notes += [f"{one}; MAX_SLICE_LOSS is not set" for one in slices.losing]
     if evidence.production_problem:
         notes.append(
             f"PRODUCTION COULD NOT BE SCORED: {evidence.production_problem} "
@@ -364,7 +335,3 @@ def _percents(first: Fraction, second: Fraction) -> tuple[str, str]:
 
 def _share(count: int, rows: int) -> float | None:
     return count / rows if rows else None
-
-
-def _unfitting(counted: object) -> ModelError:
-    return ModelError(f"The counts do not fit together: {counted}", "report this as a defect")

@@ -39,9 +39,9 @@ def mcnemar_p_value(only_first: int, only_second: int) -> float:
 
 
 def bootstrap_interval(
-    values: Values, timestamps: NDArray[np.datetime64], seed: int = 0
+    values: Values, timestamps: NDArray[np.datetime64], seed: int = 0, level: float = _LEVEL
 ) -> list[float] | None:
-    """The 95% interval of a mean over rows, by a circular block bootstrap in time.
+    """An interval of a mean over rows, 95% if not said, by a circular block bootstrap in time.
 
     Rows of one timestamp stay together, and so do those of neighbouring timestamps (Politis and
     Romano, 1992). How many is chosen by `block_length`.
@@ -50,12 +50,13 @@ def bootstrap_interval(
         values: one number a row `[n]`, such as 1 where a model was right.
         timestamps: of the rows `[n]`, sorted.
         seed: same rows and seed, same interval.
+        level: share of the resamples within.
 
     Returns:
         Both ends; None where there are fewer than eight blocks, which say nothing.
     """
     means = _resampled_means(values, timestamps, seed)
-    return None if means is None else _middle(means)
+    return None if means is None else _middle(means, level)
 
 
 def prediction_interval(
@@ -83,8 +84,8 @@ def prediction_interval(
     return [max(0.0, min(low, measured)), min(1.0, max(high, measured))]
 
 
-def _middle(draws: Values) -> list[float]:
-    ends_of_level = np.quantile(draws, ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2))
+def _middle(draws: Values, level: float = _LEVEL) -> list[float]:
+    ends_of_level = np.quantile(draws, ((1 - level) / 2, (1 + level) / 2))
     return [float(end) for end in ends_of_level]
 
 

@@ -67,7 +67,7 @@ def judge_candidate(
     production = read_production(models_dir)
     content = production.model if production else None
     majority = str(candidate.metrics["majority_regime"])
-    scored = score_on_holdout(holdout, session, content, majority)
+    scored = score_on_holdout(holdout, session, content, majority, thresholds.decision_costs)
     cv = candidate.metrics.get("cv_interval")
     notes = list(_hardly_predicted(candidate.metrics["train_class_counts"]))
     baselines = candidate.metrics["baselines"]

@@ -92,7 +92,8 @@ def compare_models(
     for name, session in zip(names, sessions, strict=True):
         check_contract(session, name)
     majority = most_frequent(train.class_counts())
-    evidence = score_on_holdout(holdout, sessions[0], files[1], majority).evidence
+    costs = thresholds.decision_costs
+    evidence = score_on_holdout(holdout, sessions[0], files[1], majority, costs).evidence
     scores = [
         evaluate(holdout.labels, score(session, holdout.features, name)[0])
         for name, session in zip(names, sessions, strict=True)

@@ -79,6 +79,35 @@ class _Bin(TypedDict):
 
 
 @with_config(_PLAIN)
+class _Kept(TypedDict):
+    regime: Regime | None
+    kept: Share
+    confidence: Share
+    samples: Count
+    accuracy: Share
+    interval: Interval | None
+
+
+@with_config(_PLAIN)
+class _ByConfidence(TypedDict):
+    floor: Share
+    cut: Share | None
+    rows: list[_Kept]
+    regimes: list[_Kept]
+
+
+@with_config(_PLAIN)
+class _Switching(TypedDict):
+    true_switches: Number | None
+    predicted_switches: Number | None
+    true_flicker: Share | None
+    predicted_flicker: Share | None
+    changes: Count
+    noticed: Count
+    delay_hours: Number | None
+
+
+@with_config(_PLAIN)
 class _Part(TypedDict):
     rows: Count
     accuracy: Share | None
@@ -210,6 +239,8 @@ class Metrics(TypedDict):
     recall_against_production: NotRequired[list[_Recall]]
     worst_errors: NotRequired[list[_Error]]
     strips: NotRequired[list[_Strip]]
+    switching: NotRequired[_Switching]
+    accuracy_by_confidence: NotRequired[_ByConfidence]
     calibration_bins: NotRequired[list[_Bin]]
     feature_importances: dict[str, Number]
     permutation_importances: dict[str, Number]

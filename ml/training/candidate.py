@@ -17,6 +17,7 @@ from ml.data.samples import Samples
 from ml.data.split import require_two_regimes, split_at, split_by_time
 from ml.errors import decoration
 from ml.evaluation.diagnostics import impurity_importances
+from ml.evaluation.promotion import PromotionThresholds
 from ml.json_files import as_json
 from ml.registry.names import METRICS_FILE, MODEL_FILE
 from ml.report.pages import report_files
@@ -66,6 +67,7 @@ def build_candidate(  # noqa: PLR0913
     provenance: Provenance,
     *,
     scheduler: str | None = None,
+    min_accuracy: float = PromotionThresholds.min_accuracy,
 ) -> BuiltCandidate:
     """Splits, fits, exports, checks the file and measures it; progress goes to the log.
 
@@ -76,6 +78,7 @@ def build_candidate(  # noqa: PLR0913
         embargo: gap between training and holdout.
         provenance: where the samples come from.
         scheduler: address of the Dask cluster that grows the forests; None: on this machine.
+        min_accuracy: floor of the rule; the file says from which confidence on it is reached.
 
     Raises:
         ClusterUnavailable: if that cluster fails.
@@ -101,10 +104,11 @@ def build_candidate(  # noqa: PLR0913
         cv = cross_validate_in_time(train, options, embargo)
     log.info("Scoring the exported file")
     bare = export_forest(forest)
+    settings = settings_of(options, holdout_fraction, embargo, min_accuracy)
     metrics = {
-        **measure_file(bare, samples, split),
+        **measure_file(bare, samples, split, min_accuracy),
         **cv.to_dict(),
-        **facts_of(samples, split, settings_of(options, holdout_fraction, embargo), provenance),
+        **facts_of(samples, split, settings, provenance),
         "feature_importances": impurity_importances(forest),
         "drift": input_drift(train, holdout),
         "profile": profile_of(train),

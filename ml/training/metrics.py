@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ml.contract import FEATURES, REGIMES
 from ml.data.samples import Samples, utc
 from ml.data.split import TimeSplit
+from ml.evaluation.confidence import accuracy_by_confidence
 from ml.evaluation.diagnostics import (
     permutation_importances,
     predict_simply,
@@ -36,6 +37,7 @@ from ml.evaluation.slices import (
     worst_errors,
 )
 from ml.evaluation.statistics import bootstrap_interval, prediction_interval
+from ml.evaluation.switching import measure_switching
 from ml.golden import KEY as GOLDEN
 from ml.golden import Golden
 from ml.onnx_model import load_model, score
@@ -60,7 +62,7 @@ _AS_THEY_ARE = (
 )
 _AS_JSON = (
     *("total_samples", "train_samples", "holdout_samples", "class_counts", "versions"),
-    "profile",
+    *("profile", "accuracy_by_confidence"),
 )
 
 
@@ -118,13 +120,14 @@ def facts_of(
 
 
 def settings_of(
-    options: TrainingOptions, holdout_fraction: float, embargo: timedelta
+    options: TrainingOptions, holdout_fraction: float, embargo: timedelta, min_accuracy: float
 ) -> dict[str, Any]:
     """What a training can be repeated with."""
     return {
         **asdict(options),
         "holdout_fraction": holdout_fraction,
         "embargo_hours": embargo / timedelta(hours=1),
+        "min_accuracy": min_accuracy,
     }
 
 
@@ -142,9 +145,13 @@ def onnx_metadata(metrics: Mapping[str, Any], golden: Golden) -> dict[str, str]:
         "git_commit": metrics["git_commit"] or "unknown",
         "seed": str(metrics["settings"]["seed"]),
         **{name: metrics[name] for name in _AS_THEY_ARE},
-        **{name: json.dumps(value, sort_keys=True) for name, value in nested.items()},
-        GOLDEN: json.dumps(golden.to_dict(), separators=(",", ":")),
+        **{name: _compact(value) for name, value in nested.items()},
+        GOLDEN: _compact(golden.to_dict()),
     }
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def versions() -> dict[str, str]:
@@ -157,13 +164,16 @@ _TRAINING_ROWS: Final = 20_000
 """As many training rows are scored if there are more: they decide nothing."""
 
 
-def measure_file(model: bytes, samples: Samples, split: TimeSplit) -> dict[str, Any]:
+def measure_file(
+    model: bytes, samples: Samples, split: TimeSplit, min_accuracy: float
+) -> dict[str, Any]:
     """Scores a file as the application would use it; the same file and rows give the same numbers.
 
     Args:
         model: the exported file.
         samples: every labelled sample.
         split: which of them it was trained on, and which are to judge it.
+        min_accuracy: floor of the rule, for the confidence from which on it is reached.
 
     Returns:
         Numbers by their name in `metrics.json`, JSON-safe.
@@ -203,6 +213,10 @@ def measure_file(model: bytes, samples: Samples, split: TimeSplit) -> dict[str, 
         "accuracy_of_newest": accuracy_of_newest(holdout, right),
         "worst_errors": worst_errors(holdout, labels, probabilities),
         "strips": strips(holdout, labels),
+        "switching": measure_switching(holdout, labels).to_dict(),
+        "accuracy_by_confidence": accuracy_by_confidence(
+            holdout.labels, probabilities, holdout.timestamps, min_accuracy
+        ).to_dict(),
         "calibration_bins": [asdict(row) for row in confidence.bins],
         "permutation_importances": permutation_importances(session, holdout),
     }

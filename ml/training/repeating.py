@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from ml.errors import ModelError
+from ml.evaluation.promotion import PromotionThresholds
 from ml.registry.models import ModelsDir, read_candidate
 from ml.registry.status import KeptModel, read_status
 from ml.training.forest import ORDER_OF_WORK, TrainingOptions
@@ -22,6 +23,7 @@ class Recipe:
         embargo: gap between training and holdout.
         fingerprint: of the table's content; None if any content will do.
         sha256: of the model that should come out; None if any will do.
+        min_accuracy: floor of the rule, which the file's metadata speak of.
     """
 
     snapshot: str
@@ -30,6 +32,7 @@ class Recipe:
     embargo: timedelta = timedelta(hours=24)
     fingerprint: str | None = None
     sha256: str | None = None
+    min_accuracy: float = PromotionThresholds.min_accuracy
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ def recipe_of_run(models_dir: ModelsDir, run_id: str) -> Recipe:
             timedelta(hours=settings["embargo_hours"]),
             metrics["data_fingerprint"],
             metrics["model_sha256"],
+            settings.get("min_accuracy", PromotionThresholds.min_accuracy),
         )
     except KeyError as missing:
         raise ModelError(

@@ -41,7 +41,9 @@ def train_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) ->
             verify(engine, frozen)
             samples = read_training_rows(engine, frozen, *cut, options.max_train_rows)
         candidate = build_candidate(
-            samples, options, *cut, provenance, scheduler=settings.train_dask_scheduler
+            *(samples, options, *cut, provenance),
+            scheduler=settings.train_dask_scheduler,
+            min_accuracy=settings.min_accuracy,
         )
     log.info(
         "Accuracy on the holdout, not judged yet: %s", percent(candidate.metrics["test_accuracy"])

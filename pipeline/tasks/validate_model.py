@@ -54,6 +54,8 @@ def validate_model(
         settings.min_holdout_days,
         settings.min_holdout_runs,
         on_doubt,
+        settings.max_slice_loss,
+        settings.decision_costs,
     )
     frozen = Snapshot(**snapshot)
     judged = read_candidate(settings.models, run_id).metrics

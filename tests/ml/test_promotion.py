@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ml.data.samples import Coverage
 from ml.errors import ModelError
-from ml.evaluation.promotion import Comparison, Evidence, PromotionThresholds, decide
+from ml.evaluation.paired import Comparison
+from ml.evaluation.promotion import Evidence, PromotionThresholds, decide
 
 
 def against(production_correct, rows=1000, correct=800):

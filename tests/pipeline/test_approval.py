@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ml.data.samples import Coverage
-from ml.evaluation.promotion import Comparison, Decision, Evidence, PromotionThresholds, decide
+from ml.evaluation.paired import Comparison
+from ml.evaluation.promotion import Decision, Evidence, PromotionThresholds, decide
 from pipeline.settings import read_settings
 from pipeline.tasks import approve_deployment as approval
 from pipeline.tasks import notify_success as outcome

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ml.evaluation.promotion import Comparison, Evidence, PromotionThresholds, decide
+from ml.evaluation.paired import Comparison
+from ml.evaluation.promotion import Evidence, PromotionThresholds, decide
 from ml.json_files import as_json
 from ml.registry.models import open_store, write_candidate
 from ml.registry.names import candidate_folder

@@ -1,0 +1,139 @@
+"""Judges predictions as traders do: how often they switch, how late, how often in vain."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.data.samples import Samples
+
+_FLICKER_ROWS: Final = 3
+_DAY: Final = 86_400
+_HOUR: Final = 3_600
+
+Labels = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Switching:
+    """Changes of regime over a holdout, as they were and as they were predicted.
+
+    Rows count as neighbours where they are one usual step apart, the commonest of the holdout:
+    over a gap nobody knows what was in between.
+
+    Attributes:
+        step_hours: the usual step; None if no symbol has two rows.
+        neighbours: pairs of neighbouring rows.
+        true_switches: true changes of regime for each symbol and day; None without neighbours.
+        predicted_switches: predicted ones, likewise.
+        true_flicker: share of true changes that are taken back within three rows; None without any.
+        predicted_flicker: share of predicted changes, likewise.
+        changes: true changes between neighbours.
+        noticed: how many were predicted before the regime, or the unbroken row of rows, ended.
+        delay_hours: median of the hours until then; 0: in the row of the change itself. None if
+            none was noticed.
+    """
+
+    step_hours: float | None
+    neighbours: int
+    true_switches: float | None
+    predicted_switches: float | None
+    true_flicker: float | None
+    predicted_flicker: float | None
+    changes: int
+    noticed: int
+    delay_hours: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers by name, JSON-safe."""
+        return asdict(self)
+
+
+def measure_switching(holdout: Samples, y_pred: Labels) -> Switching:
+    """Compares changes of regime in time.
+
+    Args:
+        holdout: the rows scored.
+        y_pred: index into `REGIMES` of each row `[n]`.
+    """
+    by_symbol = list(holdout.rows_by_symbol().values())
+    step = _usual_step([holdout.timestamps[rows] for rows in by_symbol])
+    stretches = [
+        rows[part] for rows in by_symbol for part in _unbroken(holdout.timestamps[rows], step)
+    ]
+    of_truth = [holdout.labels[rows] for rows in stretches]
+    of_model = [y_pred[rows] for rows in stretches]
+    pairs = sum(len(rows) - 1 for rows in stretches)
+    days = pairs * step / _DAY
+    delays = [
+        delay
+        for y_true, predicted in zip(of_truth, of_model, strict=True)
+        for delay in _delays(y_true, predicted)
+    ]
+    noticed = [delay for delay in delays if delay is not None]
+    return Switching(
+        step / _HOUR if step else None,
+        pairs,
+        _switches(of_truth) / days if days else None,
+        _switches(of_model) / days if days else None,
+        _flicker(of_truth),
+        _flicker(of_model),
+        len(delays),
+        len(noticed),
+        float(np.median(noticed)) * step / _HOUR if noticed else None,
+    )
+
+
+def _usual_step(times: list[NDArray[np.datetime64]]) -> int:
+    """Seconds between a symbol's rows, most often; 0 if none has two."""
+    steps = np.concatenate([np.diff(of.astype(np.int64)) for of in times])
+    found, counts = np.unique(steps, return_counts=True)
+    return int(found[counts.argmax()]) if len(found) else 0
+
+
+def _unbroken(times: NDArray[np.datetime64], step: int) -> Iterator[slice]:
+    """The parts of a symbol's rows in which each is a step after the one before."""
+    ends = np.flatnonzero(np.diff(times.astype(np.int64)) != step) + 1
+    edges = [0, *ends.tolist(), len(times)]
+    yield from (slice(start, end) for start, end in pairwise(edges))
+
+
+def _changes(labels: Labels) -> NDArray[np.intp]:
+    """The rows whose regime is another than in the row before."""
+    return np.flatnonzero(labels[1:] != labels[:-1]) + 1
+
+
+def _switches(stretches: Sequence[Labels]) -> int:
+    return sum(len(_changes(labels)) for labels in stretches)
+
+
+def _flicker(stretches: Sequence[Labels]) -> float | None:
+    """The share of changes after which the former regime is back within three rows."""
+    taken_back = [
+        labels[at - 1] in labels[at + 1 : at + 1 + _FLICKER_ROWS]
+        for labels in stretches
+        for at in _changes(labels)
+    ]
+    return float(np.mean(taken_back)) if taken_back else None
+
+
+def _delays(y_true: Labels, y_pred: Labels) -> Iterator[int | None]:
+    """Of each true change: rows until its regime is predicted; None if it is over before."""
+    starts = _changes(y_true)
+    for start, end in zip(starts, [*starts[1:], len(y_true)], strict=True):
+        found = np.flatnonzero(y_pred[start:end] == y_true[start])
+        yield int(found[0]) if len(found) else None
+
+
+def mean_cost(y_true: Labels, y_pred: Labels, costs: NDArray[np.float64]) -> float:
+    """What predictions cost on average.
+
+    Args:
+        y_true: indices into `REGIMES` `[n]`, n at least 1.
+        y_pred: what a model said `[n]`.
+        costs: `[7, 7]`, rows the true regimes, columns the predicted ones.
+    """
+    return float(costs[y_true, y_pred].mean())
