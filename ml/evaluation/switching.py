@@ -122,8 +122,7 @@ def _flicker(stretches: Sequence[Labels]) -> float | None:
 
 def _delays(y_true: Labels, y_pred: Labels) -> Iterator[int | None]:
     """Of each true change: rows until its regime is predicted; None if it is over before."""
-    starts = _changes(y_true)
-    for start, end in zip(starts, [*starts[1:], len(y_true)], strict=True):
+    for start, end in pairwise([*_changes(y_true), len(y_true)]):
         found = np.flatnonzero(y_pred[start:end] == y_true[start])
         yield int(found[0]) if len(found) else None
 

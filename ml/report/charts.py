@@ -175,6 +175,47 @@ def calibration_chart(metrics: Mapping[str, Any], size: int = 340) -> Chart | No
     )
 
 
+def confidence_chart(metrics: Mapping[str, Any], width: int, height: int) -> Chart | None:
+    """Accuracy against the share of rows kept, the least sure left out; None without two shares.
+
+    Args:
+        metrics: content of `metrics.json`.
+        width: pixels.
+        height: pixels.
+    """
+    told = metrics.get("accuracy_by_confidence") or {}
+    rows = told.get("rows") or ()
+    if len(rows) < 2:
+        return None
+    ends = [end for row in rows for end in row["interval"] or ()]
+    frame = Frame(width, height, (0.0, 1.0), _shares(rows, told["floor"], ends))
+    known = [row for row in rows if row["interval"]]
+    edges = [
+        Line(
+            "edge",
+            "",
+            tuple(Dot(frame.x(row["kept"]), frame.y(row["interval"][k]), 0, "") for row in known),
+        )
+        for k in range(2)
+    ]
+    dots = tuple(
+        Dot(
+            frame.x(row["kept"]),
+            frame.y(row["accuracy"]),
+            3.5,
+            f"surest {row['kept']:.0%}, from {row['confidence']:.2f} on: {row['accuracy']:.1%}",
+        )
+        for row in rows
+    )
+    return Chart(
+        *(width, height, frame.left, width - frame.right, frame.top, height - frame.bottom),
+        x_ticks=tuple(Tick(frame.x(k / 5), f"{k / 5:.0%}") for k in range(6)),
+        y_ticks=frame.percents(),
+        lines=(Line("candidate", "this candidate", dots), *(edges if len(known) > 1 else ())),
+        floor=frame.y(told["floor"]),
+    )
+
+
 @dataclass(frozen=True)
 class Frame:
     """The plotted area: turns values into pixels."""

@@ -66,6 +66,7 @@ def _numbers(metrics: Mapping[str, Any]) -> Iterator[str]:
         "cross-validation": percent(metrics["cv_accuracy"]) + spread,
         "log loss": f"{metrics['log_loss']:.3f}",
         "calibration error": percent(metrics["calibration_error"]),
+        **_believed(metrics),
         f"always {metrics['majority_regime']}": percent(metrics["majority_accuracy"]),
         "the label just before": percent(metrics["baselines"]["last_label"]),
         "production, same rows": percent(metrics["production_accuracy"]),
@@ -74,6 +75,22 @@ def _numbers(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield from (f"{name:<28}{value}" for name, value in rows.items())
     if compared:
         yield from paired_lines(compared, ("the candidate", "production"))
+
+
+def _believed(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """From where on it is right often enough, and how its changes compare with the true ones."""
+    found = {}
+    if told := metrics.get("accuracy_by_confidence"):
+        cut = told["cut"]
+        told_cut = "at no confidence" if cut is None else f"from a confidence of {cut:.2f} on"
+        found[f"right in {told['floor']:.1%}"] = told_cut
+    switching = metrics.get("switching") or {}
+    if switching.get("predicted_switches") is not None:
+        rates = (switching["predicted_switches"], switching["true_switches"])
+        late = switching["delay_hours"]
+        delay = "" if late is None else f", {late:g} hours late (median)"
+        found["changes a symbol and day"] = f"{rates[0]:.1f} against {rates[1]:.1f}{delay}"
+    return found
 
 
 def _regimes(metrics: Mapping[str, Any]) -> Iterator[str]:

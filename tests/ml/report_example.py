@@ -17,6 +17,24 @@ CONFUSION = [
 TRAINED = dict(zip(REGIMES, (940, 815, 1107, 214, 388, 301, 245), strict=True))
 
 
+def by_confidence():
+    """The surest rows are right more often, and fewer."""
+
+    def kept(share, regime=None):
+        right = 0.95 - 0.2 * share
+        return {
+            "regime": regime,
+            "kept": share,
+            "confidence": round(0.9 - 0.6 * share, 2),
+            "samples": round(800 * share),
+            "accuracy": right,
+            "interval": [right - 0.05 / share**0.5, min(1, right + 0.05 / share**0.5)],
+        }
+
+    rows = [kept(k / 10) for k in range(10, 0, -1)]
+    return {"floor": 0.65, "cut": 0.3, "rows": rows, "regimes": [kept(0.4, "volatile")]}
+
+
 def example_metrics(deploy=True, deployed_at=None, judged=True, production=True):
     """Metrics of a candidate in one of the states a report can be in."""
     rows = sum(map(sum, CONFUSION))
@@ -34,6 +52,18 @@ def example_metrics(deploy=True, deployed_at=None, judged=True, production=True)
         "log_loss": 0.8123,
         "calibration_error": 0.042,
         "accuracy_interval": [0.698, 0.789],
+        "accuracy_by_confidence": by_confidence(),
+        "switching": {
+            "step_hours": 1.0,
+            "neighbours": 800,
+            "true_switches": 1.8,
+            "predicted_switches": 3.9,
+            "true_flicker": 0.05,
+            "predicted_flicker": 0.31,
+            "changes": 60,
+            "noticed": 51,
+            "delay_hours": 4.0,
+        },
         "majority_accuracy": held["range"] / rows,
         "majority_regime": "range",
         "baselines": {"most_frequent": held["range"] / rows, "last_label": 0.571},

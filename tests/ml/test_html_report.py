@@ -16,6 +16,7 @@ SECTIONS = [
         "time",
         "baselines",
         "calibration",
+        "believed",
         "strips",
         "confusion",
         "worst",
@@ -151,6 +152,7 @@ def test_report_of_nothing_is_still_a_page():
     [
         ("accuracy_over_time", "time"),
         ("calibration_bins", "calibration"),
+        ("accuracy_by_confidence", "believed"),
         ("confusion_matrix", "confusion"),
         ("regimes", "regimes"),
         ("class_counts", "balance"),
@@ -239,7 +241,7 @@ def test_period_without_rows_or_production_is_no_point():
     circles = [a for tag, a in page(metrics).tags if a.get("class") == "dot candidate"]
     squares = [a for tag, a in page(metrics).tags if a.get("class") == "dot production"]
 
-    assert len(circles) == 2 * 9 + 8  # the chart for wide and for narrow windows; calibration
+    assert len(circles) == 2 * 9 + 8 + 2 * 10  # charts for wide and for narrow windows; calibration
     assert len(squares) == 2 * 8
 
 

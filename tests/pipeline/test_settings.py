@@ -182,3 +182,24 @@ def test_every_threshold_has_a_param_that_may_stay_empty() -> None:
 def test_whole_number_may_be_written_with_a_point(value: object) -> None:
     number = THRESHOLDS["min_labeled_samples"].parse(value)
     assert (number, type(number)) == (300, int)
+
+
+def test_decision_costs_are_a_table_of_seven_by_seven(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    costs = json.dumps([[0, 1, 1, 1, 1, 1, 2.5]] * 7)
+    monkeypatch.setenv("AIRFLOW_VAR_DECISION_COSTS", costs)
+
+    assert read_settings().decision_costs == ((0, 1, 1, 1, 1, 1, 2.5),) * 7
+
+
+@pytest.mark.parametrize(
+    "value", ["5", "[[0, 1]]", "{}", "x", json.dumps([[0, 0, 0, 0, 0, 0, float("nan")]] * 7)]
+)
+def test_decision_costs_of_another_form_are_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_DECISION_COSTS", value)
+
+    with pytest.raises(SettingError, match=r"DECISION_COSTS is .* 7 lists of 7 numbers"):
+        read_settings()
