@@ -6,18 +6,20 @@ SYMBOLS = 50
 _DAYS = 300
 
 
-def insert_samples(table: str, rows: int) -> str:
+def insert_samples(table: str, rows: int, symbols: int = SYMBOLS, days: int = _DAYS) -> str:
     """SQL that fills a table with labelled samples which the data gate lets pass.
 
     Args:
         table: an empty table like `regime_features`.
-        rows: how many samples, of 50 symbols over 300 days.
+        rows: how many samples.
+        symbols: of how many symbols.
+        days: over how many days before today.
     """
-    step = max(1, _DAYS * 86_400 * SYMBOLS // rows)
+    step = max(1, days * 86_400 * symbols // rows)
     columns = {
-        "symbol": f"concat('S', toString(number % {SYMBOLS}))",
+        "symbol": f"concat('S', toString(number % {symbols}))",
         "timestamp": "toDateTime(toUnixTimestamp(toStartOfDay(now())) "
-        f"- {_DAYS * 86_400} + intDiv(number, {SYMBOLS}) * {step})",
+        f"- {days * 86_400} + intDiv(number, {symbols}) * {step})",
         **_features(),
         "regime_label": f"[{', '.join(repr(r) for r in REGIMES)}]"
         f"[1 + (intDiv(number, {SYMBOLS * 24}) + number % {SYMBOLS}) % {len(REGIMES)}]",

@@ -42,9 +42,11 @@ def samples_of(market: pd.DataFrame) -> Samples:
     )
 
 
-def market_candidate(market: pd.DataFrame) -> BuiltCandidate:
+_FEW_TREES = TrainingOptions(trees=40, cv_folds=2, cv_trees=2)
+
+
+def market_candidate(market: pd.DataFrame, options: TrainingOptions = _FEW_TREES) -> BuiltCandidate:
     """A model that has learned from a simulated market."""
-    options = TrainingOptions(trees=40, cv_folds=2, cv_trees=2)
     provenance = Provenance("market", "db.table", "f" * 32, datetime.now(UTC))
     return build_candidate(samples_of(market), options, 0.2, timedelta(hours=24), provenance)
 
