@@ -85,7 +85,10 @@ def build_suite_of_rows(contract: Contract, reference: Reference | None) -> gx.E
         *_rules_of_features(contract),
         *rules_of_drift(reference, contract.features, ()),
     ]
-    return _numbered([rule for rule in rules if rule.severity == "critical"])
+    # On one day two counts of a few events may be the same.
+    left_out = own.ExpectColumnsToDiffer
+    blocking = [rule for rule in rules if rule.severity == "critical"]
+    return _numbered([rule for rule in blocking if not isinstance(rule, left_out)])
 
 
 def _numbered(rules: Sequence[gxe.Expectation]) -> gx.ExpectationSuite:

@@ -23,11 +23,11 @@ from clickhouse.watching import (
 from expectations.rows import judge_rows
 from expectations.rules.reference import Reference
 from ml.contract import FEATURES, REGIMES
-from ml.data.reading import read_watched_rows
+from ml.data.reading import MOST_ASKED, read_watched_rows
 from ml.errors import ModelBroken
 from ml.onnx_model import check_contract, load_model
 from ml.registry.models import Production
-from ml.watch.measures import MOST_ROWS, correct_by_day, measure_answers, measure_inputs
+from ml.watch.measures import correct_by_day, measure_answers, measure_inputs
 from ml.watch.truth import Block, new_blocks
 from ml.words import moment
 from pipeline.tasks.check_data import CONTRACT, profile_of_production
@@ -129,7 +129,7 @@ class Watcher:
         ) as copy:
             if not copy.rows:
                 return counted
-            condition, _ = thinned_to(self.engine, copy, MOST_ROWS)
+            condition, _ = thinned_to(self.engine, copy, MOST_ASKED)
             rows = read_watched_rows(self.engine, copy, condition)
         return new_blocks(counted, correct_by_day(rows, load_model(self.production.model)))
 
@@ -149,7 +149,7 @@ class Watcher:
         return facts
 
     def _measured(self, copy: Snapshot, before: Mapping[str, Any]) -> Facts:
-        condition, step = thinned_to(self.engine, copy, MOST_ROWS)
+        condition, step = thinned_to(self.engine, copy, MOST_ASKED)
         rows = read_watched_rows(self.engine, copy, condition)
         ended = (before.get("inputs") or {}).get("last", {})
         found: Facts = {"step": step, "inputs": measure_inputs(rows, self.profile, ended)}

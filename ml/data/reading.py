@@ -2,7 +2,7 @@
 
 import math
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from clickhouse.reading import read_samples
 from clickhouse.snapshot import Snapshot
 from clickhouse.thinning import Thinning, count_by_time
+from clickhouse.watching import midnight, rows_by_day, rows_of_days, server_time, thinned_to
 from ml.contract import FEATURES, REGIMES
 from ml.data.samples import Population, Samples
 from ml.data.split import split_by_time
@@ -48,6 +49,38 @@ def read_watched_rows(engine: Engine, copy: Snapshot, condition: str) -> dict[st
     """Reads rows as `SampleColumns`, finite or not; the label of those without one is 7."""
     found = read_samples(engine, copy, FEATURES, (*REGIMES, ""), condition=condition)
     return {name: np.asarray(values) for name, values in found.items()}
+
+
+MOST_ASKED: Final = 100_000
+"""Rows that a model is asked about; of more, the first of each symbol and step of time is."""
+_NEWEST_DAYS: Final = 30
+_COPIED: Final = 2_000_000
+"""Rows at most, or one day of them, that are copied to be asked about."""
+
+
+def newest_unlabelled_rows(engine: Engine, database: str | None) -> dict[str, NDArray[Any]]:
+    """Reads the rows without a label of the newest 30 days, of fewer if there are millions.
+
+    Args:
+        engine: where the source is.
+        database: where they are copied to for that; None for the connection's own.
+
+    Returns:
+        As `read_watched_rows`; of more than 100,000 the first of each symbol and step of time.
+    """
+    now = server_time(engine)
+    since, total = now.date(), 0
+    rows = rows_by_day(engine, since - timedelta(days=_NEWEST_DAYS - 1), now)
+    for day, count in sorted(rows.items(), reverse=True):
+        total += count
+        if total > _COPIED and total > count:
+            break
+        since = day
+    with rows_of_days(
+        engine, midnight(since), now, FEATURES, REGIMES, labelled=False, database=database
+    ) as copy:
+        found = read_watched_rows(engine, copy, thinned_to(engine, copy, MOST_ASKED)[0])
+    return {name: values[found["labels"] == len(REGIMES)] for name, values in found.items()}
 
 
 def plan_thinning(

@@ -39,12 +39,13 @@ _FEW_SAMPLES: Final = 10
 """Of a regime with fewer training samples, a forest knows next to nothing."""
 
 
-def judge_candidate(
+def judge_candidate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
     models_dir: ModelsDir,
     run_id: str,
     samples: Samples,
     thresholds: PromotionThresholds,
     former_place: str | None = None,
+    change: Mapping[str, Any] | None = None,
 ) -> Decision:
     """Decides whether a run's candidate may replace production, and writes that into its files.
 
@@ -54,6 +55,7 @@ def judge_candidate(
         samples: the same samples it was built from.
         thresholds: what the promotion rule asks for.
         former_place: address of the production file of the last deployment, if that is known.
+        change: what changes on unlabelled rows, see `ml.evaluation.change`; it decides nothing.
 
     Raises:
         ModelBroken: if the candidate is missing, was changed, or was built from other samples. A
@@ -91,6 +93,7 @@ def judge_candidate(
     told = decision.to_dict()
     both = scored.candidate_correct, scored.compared, scored.production_correct
     metrics = candidate.metrics | {
+        "change": change,
         "recall_against_production": recall_against(holdout, *both),
         "decision": told,
         "production_accuracy": told["production_accuracy"],

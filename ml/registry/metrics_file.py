@@ -156,6 +156,30 @@ class _Drift(TypedDict):
 
 
 @with_config(_PLAIN)
+class _Pair(TypedDict):
+    production: Regime
+    candidate: Regime
+    rows: Count
+
+
+@with_config(_PLAIN)
+class _Apart(TypedDict):
+    symbol: str
+    differ: Share
+
+
+@with_config(_PLAIN)
+class _Change(TypedDict):
+    rows: Count
+    days: Count
+    differ: Share
+    pairs: list[_Pair]
+    symbols: list[_Apart]
+    runs: dict[str, Number]
+    words: list[str]
+
+
+@with_config(_PLAIN)
 class _Comparison(TypedDict):
     rows: Count
     left_out_rows: Count
@@ -236,6 +260,7 @@ class Metrics(TypedDict):
     accuracy_over_time: NotRequired[list[_Period]]
     accuracy_at_changes: NotRequired[_Part]
     accuracy_of_newest: NotRequired[_Part]
+    change: NotRequired[_Change | None]
     recall_against_production: NotRequired[list[_Recall]]
     worst_errors: NotRequired[list[_Error]]
     strips: NotRequired[list[_Strip]]

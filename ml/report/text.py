@@ -11,8 +11,9 @@ _TOP_FEATURES = 8
 
 def text_report(metrics: Mapping[str, Any]) -> str:
     """Renders `metrics.json` for people: verdict first, then what it rests on."""
-    sections = (_verdict, _numbers, _regimes, _confusion, _features, _origin)
-    return "\n\n".join("\n".join(section(metrics)) for section in sections) + "\n"
+    sections = (_verdict, _change, _numbers, _regimes, _confusion, _features, _origin)
+    parts = ("\n".join(section(metrics)) for section in sections)
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def paired_lines(compared: Mapping[str, Any], names: tuple[str, str]) -> Iterator[str]:
@@ -41,6 +42,10 @@ def paired_lines(compared: Mapping[str, Any], names: tuple[str, str]) -> Iterato
 def _verdict(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield f"Regime detection model, candidate of run {metrics['run_id']}"
     yield from verdict_lines(metrics["decision"])
+
+
+def _change(metrics: Mapping[str, Any]) -> Iterator[str]:
+    yield from (metrics.get("change") or {}).get("words", ())
 
 
 def verdict_lines(decision: Mapping[str, Any] | None) -> Iterator[str]:

@@ -11,8 +11,6 @@ from ml.contract import FEATURES, REGIMES
 from ml.inputs import INPUTS, forest_inputs
 from ml.onnx_model import score
 
-MOST_ROWS: Final = 100_000
-"""Rows of a day that are asked about; of more, the first of each symbol and step of time is."""
 _OUT: Final = 0.25
 """Share of a symbol's rows outside of what training saw, from which on that symbol is named."""
 _FREQUENT: Final = 0.25

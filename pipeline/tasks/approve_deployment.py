@@ -157,7 +157,8 @@ def question(
     notes = (f"- ⚠️ {note}" for note in decision["notes"])
     links = " · ".join(f"[{name}]({address})" for name, address in (pages or {}).items())
     ends = f"Without an answer by {until:%a %d %b %H:%M} UTC production keeps its model. {links}"
-    yes = ("", *_difference(decision), "", "The promotion rule says yes:", "")
+    change = ("", *decision["change"]) if decision.get("change") else ()
+    yes = ("", *_difference(decision), *change, "", "The promotion rule says yes:", "")
     return "\n".join((*lines, *yes, *reasons, *notes, "", ends.rstrip()))
 
 

@@ -3,21 +3,26 @@
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clickhouse.snapshot import Snapshot, verify
-from ml.data.reading import read_rows_since
+from ml.data.reading import newest_unlabelled_rows, read_rows_since
 from ml.data.samples import moment_of
 from ml.errors import decoration
+from ml.evaluation.change import compare_answers
 from ml.evaluation.promotion import PromotionThresholds
 from ml.evaluation.validation import judge_candidate
+from ml.onnx_model import load_model
 from ml.registry.hold import release
-from ml.registry.models import read_candidate
+from ml.registry.models import read_candidate, read_production
 from ml.registry.names import REPORT_FILE, candidate_folder
 from ml.report.text import verdict_lines
 from pipeline.connection import clickhouse_engine
 from pipeline.dag_defaults import log_group
 from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +67,22 @@ def validate_model(
     with clickhouse_engine() as engine:
         verify(engine, frozen)
         samples = read_rows_since(engine, frozen, moment_of(judged["holdout_start"]))
-    judged_now = judge_candidate(settings.models, run_id, samples, thresholds, former_place)
-    decision = judged_now.to_dict()
+        change = _change(settings, run_id, engine)
+    judged_now = judge_candidate(settings.models, run_id, samples, thresholds, former_place, change)
+    decision = judged_now.to_dict() | {"change": (change or {}).get("words", [])}
     with log_group(log, "Report"), decoration("The report in the log"):
         report = settings.models.read(f"{candidate_folder(run_id)}/{REPORT_FILE}") or b""
         log.info("%s", report.decode())
     log.info("%s", "\n".join(verdict_lines(decision)))
     return decision
+
+
+def _change(settings: Settings, run_id: str, engine: "Engine") -> dict[str, Any] | None:
+    """What changes for the application on the newest rows that nobody has labelled."""
+    with decoration("What changes on unlabelled rows"):
+        production = read_production(settings.models)
+        if production is not None:
+            rows = newest_unlabelled_rows(engine, settings.snapshot_database)
+            candidate = load_model(read_candidate(settings.models, run_id).model)
+            return compare_answers(rows, candidate, load_model(production.model))
+    return None
