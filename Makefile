@@ -23,9 +23,9 @@ export PATH := $(BIN):$(PATH)
 # Great Expectations and Airflow import twice as slowly without their bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check env lint types quick test test-services bench-check bench demo watch installed ui free-port up down lock screenshots clean
+.PHONY: check env lint types quick test test-services score bench-check bench demo watch installed ui free-port up down lock screenshots clean
 
-check: lint types test bench-check
+check: lint types test score bench-check
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -46,6 +46,10 @@ quick: lint types
 test-services: $(VENV)/.dev
 	tests/install.sh
 	$(BIN)/pytest -n auto --no-loadscope-reorder tests/services
+
+# The ML Test Score, with what proves each point; fails when it has fallen.
+score: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.score
 
 # Alone and last: what runs beside it would be measured with it.
 bench-check: $(VENV)/.dev
