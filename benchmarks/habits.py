@@ -137,7 +137,7 @@ class Trial:
 
 def trials_of(seed: int) -> list[Trial]:
     """Every habit, number and moment of one market."""
-    market = _samples(simulate(MarketSpec(rows=ROWS, labelled_share=1.0, seed=seed)))
+    market = market_of(seed, ROWS)
     first, last = market.timestamps[0], market.timestamps[-1]
     moments = [first + (last - first) * int(100 * share) // 100 for share in MOMENTS]
     rng = np.random.default_rng(seed)
@@ -197,7 +197,9 @@ def _came(decision: Decision) -> str:
     return "asked" if decision.doubts else "deployed"
 
 
-def _samples(frame: pd.DataFrame) -> Samples:
+def market_of(seed: int, rows: int) -> Samples:
+    """A simulated market in which every row is labelled."""
+    frame = simulate(MarketSpec(rows=rows, labelled_share=1.0, seed=seed))
     frame = frame.sort_values(["timestamp", "symbol"])
     return Samples(
         frame[list(FEATURES)].to_numpy(np.float32),

@@ -4,6 +4,7 @@ python -m benchmarks.model_file [--rows 2500 20000 100000] [--repetitions 5]
 """
 
 import argparse
+import json
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,10 +22,13 @@ from clickhouse.reading import read_samples
 from ml.contract import FEATURES, INPUT_NAME, REGIMES
 from ml.data.samples import Samples
 from ml.data.split import split_by_time
+from ml.evaluation.confidence import accuracy_by_confidence
+from ml.evaluation.explanation import Explainer
 from ml.inputs import forest_inputs
-from ml.onnx_model import load_model
-from ml.training.export import export_forest
+from ml.onnx_model import load_model, score
+from ml.training.export import export_forest, with_metadata
 from ml.training.forest import TrainingOptions, fit_forest
+from ml.training.golden_rows import golden_rows
 
 _CALLS = 200
 _BATCH = 10_000
@@ -38,7 +42,8 @@ def measure(rows: int, trees: int, repetitions: int) -> dict[str, Any]:
     """Trains on a simulated market and compares files and answers."""
     train, holdout = _split(rows)
     forest = fit_forest(train.features, train.labels, TrainingOptions(trees=trees))
-    return {"rows": rows} | sizes(forest, train) | speeds(forest, holdout, repetitions)
+    carried = carrying(forest, train, holdout, repetitions)
+    return {"rows": rows} | sizes(forest, train) | speeds(forest, holdout, repetitions) | carried
 
 
 def _split(rows: int) -> tuple[Samples, Samples]:
@@ -75,6 +80,34 @@ def speeds(forest: Pipeline, holdout: Samples, repetitions: int) -> dict[str, fl
     return {name: seconds / calls.get(name, 1) for name, seconds in found.items()}
 
 
+def carrying(
+    forest: Pipeline, train: Samples, holdout: Samples, repetitions: int
+) -> dict[str, float]:
+    """What golden rows and the table of confidence cost, and how long a row takes to explain."""
+    bare = export_forest(forest)
+    _, probabilities = score(load_model(bare), holdout.features)
+    told = accuracy_by_confidence(holdout.labels, probabilities, holdout.timestamps, 0.65)
+    metadata = {
+        "golden_rows": golden_rows(bare, train).to_dict(),
+        "accuracy_by_confidence": told.to_dict(),
+    }
+    written = {k: json.dumps(v, separators=(",", ":")) for k, v in metadata.items()}
+    whole = with_metadata(bare, written)
+    explainer = Explainer(bare, train)
+    row = holdout.features[0].tolist()
+    ways = {
+        "bare": lambda: load_model(bare),
+        "whole": lambda: load_model(whole),
+        "preparing": lambda: Explainer(bare, train),
+        "explaining": lambda: explainer.explain(row),
+    }
+    found = by_turns(ways, max(5, repetitions))
+    return {"carried": (len(whole) - len(bare)) / 1e3} | {
+        "loading": 1e3 * (found["whole"] - found["bare"]),
+        **{name: 1e3 * found[name] for name in ("bare", "preparing", "explaining")},
+    }
+
+
 def aims_of(lines: list[dict[str, Any]]) -> list[str]:
     """What was aimed at, of each number of rows."""
     aims = []
@@ -82,6 +115,9 @@ def aims_of(lines: list[dict[str, Any]]) -> list[str]:
         of = f"of {line['rows']:,} samples"
         ratio = line["row, scikit-learn"] / line["row"]
         aims.append(aim(f"scikit-learn over the file {of}, a single row", ratio, least=100))
+        aims.append(aim(f"kB of golden rows and confidence {of}", line["carried"], most=20))
+        aims.append(aim(f"ms that loading takes longer with them {of}", line["loading"], most=1))
+        aims.append(aim(f"ms to explain a row {of}", line["explaining"], most=50))
         size = line["size"] / line["plain size"]
         aims.append(aim(f"size of the file {of} over plain skl2onnx's", size, most=1))
     return aims
@@ -103,11 +139,16 @@ def main() -> None:
             f"{line['row, scikit-learn'] / line['row']:.0f}",
             f"{1e3 * line['batch']:.0f}",
             f"{line['batch, scikit-learn'] / line['batch']:.1f}",
+            f"{line['carried']:.1f}",
+            f"{line['bare']:.0f}",
+            f"{line['preparing']:.0f}",
+            f"{line['explaining']:.1f}",
         )
         for line in lines
     ]
     headers = ("samples", "MB", "skl2onnx MB", "row µs", "× sklearn", "batch ms", "× sklearn")
-    table = table_of(headers, cells)
+    carried = ("carried kB", "load ms", "explainer ms", "explain ms")
+    table = table_of((*headers, *carried), cells)
     print(table)
     rows = " ".join(map(str, given.rows))
     command = f"python -m benchmarks.model_file --rows {rows} --repetitions {given.repetitions}"

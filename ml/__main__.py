@@ -18,9 +18,10 @@ from clickhouse.errors import ClickHouseRefused, SnapshotChanged
 from clickhouse.lookup import find_rows
 from clickhouse.snapshot import Snapshot, find_snapshot
 from ml.contract import FEATURES
-from ml.data.reading import read_training_rows
-from ml.data.samples import Samples
+from ml.data.reading import read_row, read_rows, read_training_rows
+from ml.data.samples import Samples, moment_of, utc
 from ml.data.split import split_by_time
+from ml.evaluation.explanation import explain_row, models_to_explain
 from ml.evaluation.promotion import PromotionThresholds
 from ml.evaluation.validation import judge_candidate
 from ml.evaluation.versus import compare_models, find_model, versus_text
@@ -32,6 +33,7 @@ from ml.registry.deployment import roll_back
 from ml.registry.hold import release as lift_hold
 from ml.registry.models import open_store, read_candidate, write_candidate
 from ml.registry.status import read_status, status_text
+from ml.report.explanation import explanation_page, explanation_text
 from ml.report.text import text_report
 from ml.training.candidate import BuiltCandidate, build_candidate
 from ml.training.forest import TrainingOptions
@@ -54,6 +56,7 @@ examples:
   python -m ml release
   python -m ml compare new.onnx production --connection --snapshot default.regime_snapshot_x
   python -m ml check regime_detector.onnx --connection
+  python -m ml explain BTCUSDT 2026-11-22T02:00 --connection
 
 \b
 exit codes:
@@ -254,6 +257,35 @@ def check(
         done += f", and the features of {len(found)} of {len(keys)} rows,"
     print(*(problems or [f"Good: {done} are those of the golden rows"]), sep="\n")
     raise typer.Exit(_NO if problems else 0)
+
+
+@app.command(epilog=_EPILOG)
+def explain(
+    symbol: Annotated[str, typer.Argument(help="Symbol of the row.")],
+    time: Annotated[str, typer.Argument(help="Its timestamp: ISO 8601, UTC.")],
+    url: Url = None,
+    connection: Connection = False,
+    snapshot: Annotated[
+        str | None, typer.Option(metavar="DB.TABLE", help="Labelled rows; else the model's own.")
+    ] = None,
+    candidate: Annotated[
+        str | None, typer.Option(metavar="RUN_ID", help="To compare with; else the newest.")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write it as a page.")
+    ] = None,
+    models_dir: ModelsDir = "models",
+) -> None:
+    """Say why a row gets its answer, and which labelled rows are most like it."""
+    models = models_to_explain(models_dir, candidate)
+    time = utc(moment_of(time)).isoformat()
+    with open_clickhouse(url, connection=connection) as engine:
+        features = read_row(engine, symbol, time)
+        labelled = read_rows(engine, find_snapshot(engine, snapshot or models[0].snapshot))
+    told = explain_row(models, labelled, (symbol, time), features)
+    print(explanation_text(told))
+    if page:
+        page.write_bytes(explanation_page(told))
 
 
 @app.command(epilog=_EPILOG)

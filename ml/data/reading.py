@@ -2,12 +2,14 @@
 
 import math
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
+from clickhouse.lookup import find_rows, neighbours, symbols_of
 from clickhouse.reading import read_samples
 from clickhouse.snapshot import Snapshot
 from clickhouse.thinning import Thinning, count_by_time
@@ -15,6 +17,7 @@ from clickhouse.watching import midnight, rows_by_day, rows_of_days, server_time
 from ml.contract import FEATURES, REGIMES
 from ml.data.samples import Population, Samples
 from ml.data.split import split_by_time
+from ml.errors import ModelError
 
 
 def read_training_rows(
@@ -34,10 +37,15 @@ def read_training_rows(
         counts = count_by_time(engine, snapshot, REGIMES)
         plan = plan_thinning(counts.timestamps, counts.rows, holdout_fraction, embargo, most)
     if plan is None:
-        return Samples(**read_samples(engine, snapshot, FEATURES, REGIMES))
+        return read_rows(engine, snapshot)
     thinning, population = plan
     columns = read_samples(engine, snapshot, FEATURES, REGIMES, thinning=thinning)
     return Samples(**columns, population=population)
+
+
+def read_rows(engine: Engine, snapshot: Snapshot) -> Samples:
+    """Reads all rows of a snapshot."""
+    return Samples(**read_samples(engine, snapshot, FEATURES, REGIMES))
 
 
 def read_rows_since(engine: Engine, snapshot: Snapshot, since: np.datetime64) -> Samples:
@@ -81,6 +89,29 @@ def newest_unlabelled_rows(engine: Engine, database: str | None) -> dict[str, ND
     ) as copy:
         found = read_watched_rows(engine, copy, thinned_to(engine, copy, MOST_ASKED)[0])
     return {name: values[found["labels"] == len(REGIMES)] for name, values in found.items()}
+
+
+def read_row(engine: Engine, symbol: str, timestamp: str) -> list[float]:
+    """Reads the features of one row of the source table, labelled or not.
+
+    Args:
+        engine: an engine on the server that has the table.
+        symbol: of the row.
+        timestamp: ISO 8601, UTC.
+
+    Raises:
+        ModelError: if there is none, saying which are nearest.
+    """
+    found = find_rows(engine, [(symbol, timestamp)], FEATURES)
+    if found:
+        return found[symbol, timestamp]
+    near = neighbours(engine, (symbol, timestamp))
+    if near:
+        raise ModelError(f"{symbol} has no row at {timestamp}", f"the nearest: {' or '.join(near)}")
+    names = symbols_of(engine)
+    alike = get_close_matches(symbol, names, 3, 0.5) or names[:5]
+    problem = f"There is no row of {symbol}"
+    raise ModelError(problem, f"take another symbol, such as {', '.join(alike)}")
 
 
 def plan_thinning(
