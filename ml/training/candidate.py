@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-import numpy as np
-
 from ml.data.profile import input_drift, profile_of
 from ml.data.samples import Samples
 from ml.data.split import require_two_regimes, split_at, split_by_time
@@ -115,8 +113,7 @@ def build_candidate(  # noqa: PLR0913
     }
     with decoration("What each group of features is worth"):
         metrics["feature_groups"] = lose_groups(train, options, embargo)
-    labelled = samples.rows(np.r_[split.training, split.holdout])
-    model = with_metadata(bare, onnx_metadata(metrics, golden_rows(bare, labelled)))
+    model = with_metadata(bare, onnx_metadata(metrics, golden_rows(bare, samples)))
     metrics["latency_ms"] = accept_file(model, forest, holdout.at_most(_COMPARED_ROWS).features)
     metrics["model_sha256"] = hashlib.sha256(model).hexdigest()
     metrics["forest_sha256"] = hashlib.sha256(bare).hexdigest()

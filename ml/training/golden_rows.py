@@ -39,7 +39,7 @@ def golden_rows(model: bytes, samples: Samples) -> Golden:
 
     Args:
         model: the exported file.
-        samples: labelled rows of training and holdout.
+        samples: every labelled sample.
     """
     session = load_model(model)
     rows = _chosen(session, samples)

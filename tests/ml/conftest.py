@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import numpy as np
-import onnx
 import pytest
 
 from ml.data.samples import Samples
@@ -106,23 +105,3 @@ def build(options, provenance):
 @pytest.fixture(scope="session")
 def built(samples, build):
     return build(samples)
-
-
-@pytest.fixture(scope="session")
-def with_thresholds():
-    """Gives a model file whose trees split elsewhere."""
-
-    def changed(model, change):
-        parsed = onnx.load_from_string(model)
-        (values,) = (
-            part
-            for node in parsed.graph.node
-            for part in node.attribute
-            if part.name == "nodes_values"
-        )
-        moved = change(np.array(values.floats, np.float32))
-        del values.floats[:]
-        values.floats.extend(moved.tolist())
-        return parsed.SerializeToString()
-
-    return changed

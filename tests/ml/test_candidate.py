@@ -242,3 +242,17 @@ def test_build_without_room_for_cross_validation_has_no_cv_accuracy(
 
     assert built.metrics["cv_accuracy"] is None
     assert "not known" in text_report(built.metrics)
+
+
+def test_file_says_how_right_it_is_where_it_is_sure(built, samples, options, provenance):
+    metadata = read_metadata(load_model(built.model))
+    told = json.loads(metadata["accuracy_by_confidence"])
+    strict = build_candidate(
+        *(samples, options, 0.2, timedelta(hours=24), provenance), min_accuracy=0.999
+    )
+
+    assert told == built.metrics["accuracy_by_confidence"]
+    assert told["rows"][0]["accuracy"] == pytest.approx(built.metrics["test_accuracy"], abs=1e-3)
+    assert (told["floor"], built.metrics["settings"]["min_accuracy"]) == (0.65, 0.65)
+    assert strict.metrics["accuracy_by_confidence"]["cut"] > told["cut"]
+    assert strict.metrics["forest_sha256"] == built.metrics["forest_sha256"]

@@ -83,6 +83,14 @@ def test_repeat_of_a_run_takes_its_settings_and_says_same_bytes(trained, run):
     assert f"Same bytes as {trained.folder}" in out
 
 
+def test_repeat_takes_the_floor_of_the_run_too(run, snapshot):
+    floor = ("--min-accuracy", "0.8", "--run-id", "strict")
+    assert run("train", "--snapshot", snapshot.name, *SMALL, *floor)[0] == 0
+    code, out, _ = run("train", "--repeat", "strict", "--run-id", "again")
+
+    assert code == 0 and "Same bytes as" in out
+
+
 def test_repeat_by_other_code_says_that_the_forest_is_the_same(trained, run, monkeypatch):
     monkeypatch.setattr("ml.__main__.source_commit", lambda: "d" * 40)
     code, out, _ = run("train", "--repeat", FIRST, "--n-jobs", "2")

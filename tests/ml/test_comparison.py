@@ -160,3 +160,14 @@ def test_comparison_with_a_copy_of_itself_differs_by_nothing(compare, model):
     assert told["difference"] == 0
     assert told["difference_interval"] == (0, 0)
     assert told["p_value"] == 1
+
+
+def test_costs_are_means_over_the_compared_rows(holdout, model, other_forest):
+    costs = np.arange(49.0).reshape(7, 7)
+    other = export_forest(other_forest, {})
+    table = tuple(map(tuple, costs.tolist()))
+    found = score_on_holdout(holdout, load_model(model), other, "range", table).evidence.comparison
+    named = [score(load_model(file), holdout.features)[0] for file in (model, other)]
+
+    assert found.costs == pytest.approx([costs[holdout.labels, y].mean() for y in named])
+    assert found.slices.judged > 0

@@ -13,7 +13,8 @@ from clickhouse.snapshot import freeze
 from ml.__main__ import main
 from ml.contract import FEATURES, REGIMES
 from ml.errors import ModelBroken
-from ml.evaluation.explanation import Explainer, contributions, explain_row, models_to_explain
+from ml.evaluation.contributions import contributions
+from ml.evaluation.explanation import Explainer, explain_row, models_to_explain
 from ml.inputs import INPUTS, forest_inputs
 from ml.onnx_model import score
 from ml.registry.models import write_candidate

@@ -16,6 +16,7 @@ from ml.training.golden_rows import golden_rows
 from sample_market.loading import insert
 from sample_market.market import simulate
 from sample_market.spec import MarketSpec
+from tests.ml.test_acceptance import rounded_up
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +87,8 @@ def test_feature_computed_otherwise_is_named_with_its_likely_cause(
     assert problem.startswith(f"{name} differs in 32 of 32 rows") and cause in problem
 
 
-def test_file_that_answers_otherwise_is_told(golden, built, with_thresholds):
-    def up(at):
-        return np.nextafter(at, np.float32(np.inf))
-
-    session = load_model(with_thresholds(built.model, up))
+def test_file_that_answers_otherwise_is_told(golden, built):
+    session = load_model(rounded_up(built.model))
     (problem,) = answer_problems(session, golden, "model")
 
     assert "of 48 answers differ" in problem
