@@ -117,7 +117,12 @@ def _labelled_rows(
 
 
 def rows_once(
-    source: Source, columns: Sequence[str], condition: str, texts: Collection[str] = ()
+    source: Source,
+    columns: Sequence[str],
+    condition: str,
+    texts: Collection[str] = (),
+    *,
+    repeated: bool = False,
 ) -> tuple[str, tuple[str, ...]]:
     """SQL of rows of the source, each once where it is read with `final = 1`.
 
@@ -126,6 +131,8 @@ def rows_once(
         columns: columns beside `symbol` and `timestamp`.
         condition: SQL on the source's own columns.
         texts: which of the columns are texts; the others are numbers.
+        repeated: whether a row may come twice, where its engine may have it twice: to leave that
+            out takes memory for every row.
 
     Returns:
         The SQL, and which columns it converts from which type.
@@ -141,7 +148,7 @@ def rows_once(
     # Inside, a name is the column's and not that of what it is converted to.
     rows = f"SELECT {', '.join(map(quoted, roles))} FROM {quoted(source.name)} WHERE {condition}"
     # Where its engine may have a row twice, both are the same in all that is kept.
-    once = "" if source.once else f" LIMIT 1 BY {', '.join(KEY)}"
+    once = "" if source.once or repeated else f" LIMIT 1 BY {', '.join(KEY)}"
     changed = tuple(f"{name} {source.types[name]}" for name, sql in found.items() if sql)
     return f"SELECT {selected} FROM ({rows}{once})", changed
 

@@ -1,0 +1,103 @@
+"""Writes a person's labels into the source: a command's work, and no task's.
+
+A label is written as a newer version of its whole row, which the engine then lets count.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from sqlalchemy import Connection, Engine, text
+
+from clickhouse.conversion import converted
+from clickhouse.engine import where
+from clickhouse.errors import ClickHouseRefused
+from clickhouse.quoting import quoted
+from clickhouse.snapshot import SOURCE_TABLE
+from clickhouse.source import KEY, Source, look_at
+
+Labels = Mapping[tuple[str, int], str]
+"""Regime by symbol and time, in seconds since 1970."""
+
+_AT_ONCE: Final = 1_000
+"""They stand in the query's text, whose length is bounded."""
+_LABEL: Final = "regime_label"
+_GIVEN: Final = (
+    "SELECT tupleElement(row, 1) AS s, tupleElement(row, 2) AS t, tupleElement(row, 3) AS label "
+    "FROM (SELECT arrayJoin(JSONExtract(:labels, 'Array(Tuple(String, UInt32, String))')) AS row)"
+)
+_NOT_STORED: Final = frozenset({"MATERIALIZED", "ALIAS", "EPHEMERAL"})
+
+
+def former_labels(engine: Engine, labels: Labels, table: str = SOURCE_TABLE) -> Labels:
+    """Looks up the rows that labels are for.
+
+    Args:
+        engine: of a user who may read the source.
+        labels: any.
+        table: the source.
+
+    Returns:
+        The label of each row that is there, by symbol and time; empty where it has none.
+
+    Raises:
+        ClickHouseRefused: if the table does not let the newest version of a row count by itself.
+    """
+    with engine.connect() as connection:
+        source = look_at(connection, table, (*KEY, _LABEL))
+        if not source.once or source.cancelled:
+            problem = f"{table} does not let a newer version of a row take the older one's place."
+            remedy = "bring the labels into it in your own way, or see clickhouse/schema.sql"
+            raise ClickHouseRefused(where(engine.url), problem, remedy)
+        query = (
+            f"SELECT {_key(source)}, toString({quoted(_LABEL)}) FROM {quoted(table)} "
+            f"WHERE (s_given, t_given) GLOBAL IN (SELECT s, t FROM ({_GIVEN})) SETTINGS final = 1"
+        )
+        return {
+            (str(s), int(t)): str(label or "")
+            for part in _parts(labels)
+            for s, t, label in connection.execute(text(query), {"labels": part})
+        }
+
+
+def put_labels(engine: Engine, labels: Labels, table: str = SOURCE_TABLE) -> None:
+    """Writes labels of rows that are there, in parts of a thousand; a repetition harms nothing.
+
+    Args:
+        engine: of a user who may write the source.
+        labels: of rows that `former_labels` has found.
+        table: the source.
+
+    Raises:
+        ClickHouseRefused: if a right is missing.
+    """
+    with engine.connect() as connection:
+        source = look_at(connection, table, (*KEY, _LABEL))
+        columns = _stored_columns(connection, table)
+        stored = ", ".join(map(quoted, columns))
+        values = ", ".join("g.label" if name == _LABEL else f"r.{quoted(name)}" for name in columns)
+        query = (
+            f"INSERT INTO {quoted(table)} ({stored}) SELECT {values} "
+            f"FROM (SELECT {stored}, {_key(source)} FROM {quoted(table)}) AS r "
+            f"INNER JOIN ({_GIVEN}) AS g ON r.s_given = g.s AND r.t_given = g.t SETTINGS final = 1"
+        )
+        for part in _parts(labels):
+            connection.execute(text(query), {"labels": part})
+
+
+def _key(source: Source) -> str:
+    """SQL of symbol and seconds of a row as they are frozen, under names that no column has."""
+    symbol = converted("symbol", source.types["symbol"], "text") or "symbol"
+    time = converted("timestamp", source.types["timestamp"], "time") or "timestamp"
+    return f"toString({symbol}) AS s_given, toUInt32({time}) AS t_given"
+
+
+def _stored_columns(connection: Connection, table: str) -> list[str]:
+    described = connection.execute(text(f"DESCRIBE TABLE {quoted(table)}")).all()
+    return [str(row[0]) for row in described if str(row[2]) not in _NOT_STORED]
+
+
+def _parts(labels: Labels) -> Iterator[str]:
+    rows = [[symbol, seconds, label] for (symbol, seconds), label in labels.items()]
+    for first in range(0, len(rows), _AT_ONCE):
+        yield json.dumps(rows[first : first + _AT_ONCE])

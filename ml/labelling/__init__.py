@@ -1,0 +1,1 @@
+"""Which rows a person should label next, and why."""
