@@ -156,7 +156,7 @@ def going_on(market: Market, labelled: Mask, rng: np.random.Generator) -> NDArra
     of = np.isin(market.symbols, np.unique(market.symbols[labelled]))
     after = np.flatnonzero(of & ~labelled & (np.arange(len(market)) > last))
     before = np.flatnonzero(of & ~labelled & (np.arange(len(market)) < last))[::-1]
-    return np.r_[after, before][:ROUND]
+    return np.asarray(np.r_[after, before][:ROUND])
 
 
 STRATEGIES: Final[Mapping[str, Strategy]] = {

@@ -5,6 +5,7 @@ A label is written as a newer version of its whole row, which the engine then le
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import Connection, Engine, text
@@ -21,6 +22,10 @@ Labels = Mapping[tuple[str, int], str]
 
 _AT_ONCE: Final = 1_000
 """They stand in the query's text, whose length is bounded."""
+_NAMED: Final = 5
+_REMEDY: Final = (
+    "correct symbols and times as the list has them, in UTC, and import again: nothing was written"
+)
 _LABEL: Final = "regime_label"
 _GIVEN: Final = (
     "SELECT tupleElement(row, 1) AS s, tupleElement(row, 2) AS t, tupleElement(row, 3) AS label "
@@ -29,20 +34,43 @@ _GIVEN: Final = (
 _NOT_STORED: Final = frozenset({"MATERIALIZED", "ALIAS", "EPHEMERAL"})
 
 
-def former_labels(engine: Engine, labels: Labels, table: str = SOURCE_TABLE) -> Labels:
-    """Looks up the rows that labels are for.
+def import_labels(engine: Engine, labels: Labels, table: str = SOURCE_TABLE) -> Labels:
+    """Writes labels of rows that are there: all of them, or none.
 
     Args:
-        engine: of a user who may read the source.
-        labels: any.
+        engine: of a user who may write the source.
+        labels: of known regimes.
         table: the source.
 
     Returns:
-        The label of each row that is there, by symbol and time; empty where it has none.
+        The former label of each row, empty where it had none.
 
     Raises:
-        ClickHouseRefused: if the table does not let the newest version of a row count by itself.
+        ClickHouseRefused: naming rows that are not there, or a right that is missing; or if the
+            table does not let a newer version of a row count by itself.
     """
+    former = _former_labels(engine, labels, table)
+    missing = [
+        f"{symbol} {when(seconds)}" for symbol, seconds in labels if (symbol, seconds) not in former
+    ]
+    if missing:
+        named = ", ".join(missing[:_NAMED]) + (" and others" if len(missing) > _NAMED else "")
+        problem = f"{table} has no row {named} ({len(missing)} of {len(labels)} labels)."
+        raise ClickHouseRefused(where(engine.url), problem, _REMEDY)
+    _put_labels(engine, labels, table)
+    return former
+
+
+def when(seconds: int) -> str:
+    """A time for people.
+
+    >>> when(1767225600)
+    '2026-01-01 00:00:00 UTC'
+    """
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _former_labels(engine: Engine, labels: Labels, table: str) -> Labels:
     with engine.connect() as connection:
         source = look_at(connection, table, (*KEY, _LABEL))
         if not source.once or source.cancelled:
@@ -60,17 +88,7 @@ def former_labels(engine: Engine, labels: Labels, table: str = SOURCE_TABLE) -> 
         }
 
 
-def put_labels(engine: Engine, labels: Labels, table: str = SOURCE_TABLE) -> None:
-    """Writes labels of rows that are there, in parts of a thousand; a repetition harms nothing.
-
-    Args:
-        engine: of a user who may write the source.
-        labels: of rows that `former_labels` has found.
-        table: the source.
-
-    Raises:
-        ClickHouseRefused: if a right is missing.
-    """
+def _put_labels(engine: Engine, labels: Labels, table: str) -> None:
     with engine.connect() as connection:
         source = look_at(connection, table, (*KEY, _LABEL))
         columns = _stored_columns(connection, table)

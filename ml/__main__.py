@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from clickhouse.engine import error_line, opened
 from clickhouse.errors import ClickHouseRefused, SnapshotChanged
+from clickhouse.label_import import import_labels
 from clickhouse.lookup import find_rows
 from clickhouse.snapshot import Snapshot, find_snapshot
 from ml.contract import FEATURES
@@ -27,13 +28,16 @@ from ml.evaluation.validation import judge_candidate
 from ml.evaluation.versus import compare_models, find_model, versus_text
 from ml.golden import answer_problems, feature_problems, read_golden
 from ml.json_files import as_json
+from ml.labelling.listing import make_list
+from ml.labelling.ranking import Wishes
 from ml.onnx_model import check_contract, load_model
 from ml.progress import shown_progress
 from ml.registry.deployment import roll_back
 from ml.registry.hold import release as lift_hold
-from ml.registry.models import open_store, read_candidate, write_candidate
+from ml.registry.models import open_store, read_candidate, read_production, write_candidate
 from ml.registry.status import read_status, status_text
 from ml.report.explanation import explanation_page, explanation_text
+from ml.report.label_list import list_csv, list_text
 from ml.report.text import text_report
 from ml.training.candidate import BuiltCandidate, build_candidate
 from ml.training.forest import TrainingOptions
@@ -52,6 +56,8 @@ examples:
   python -m ml train --url clickhouse+native://host:9000/market
       --repeat scheduled__2026-11-22T02:00:00+00:00
   python -m ml search --connection --snapshot default.regime_snapshot_x --out search.json
+  python -m ml labels --connection --csv label_next.csv
+  python -m ml labels --connection --import label_next.csv
   python -m ml rollback --to 2026-11-22T021500Z_8ac1d7f3
   python -m ml release
   python -m ml compare new.onnx production --connection --snapshot default.regime_snapshot_x
@@ -297,6 +303,43 @@ def status(models_dir: ModelsDir = "models") -> None:
     found = read_status(models_dir)
     print(status_text(found, datetime.now(UTC)))
     raise typer.Exit(_NO if found.problems else 0)
+
+
+@app.command(epilog=_EPILOG)
+def labels(
+    url: Url = None,
+    connection: Connection = False,
+    rows: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = Wishes.rows,
+    min_samples_per_class: Annotated[
+        int, typer.Option(help="Labels that a regime should have.")
+    ] = Wishes.min_samples_per_class,
+    holdout_fraction: Share = Recipe.holdout_fraction,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write them there too.")] = None,
+    labelled: Annotated[
+        Path | None,
+        typer.Option("--import", metavar="FILE", help="Write the labels of that file instead."),
+    ] = None,
+    models_dir: ModelsDir = "models",
+) -> None:
+    """List the rows to label next, or bring their labels into regime_features."""
+    if labelled is not None:
+        from sample_market.loading import read_labels  # noqa: PLC0415 - takes pandas
+
+        given = read_labels(labelled)
+        with open_clickhouse(url, connection=connection) as engine:
+            former = import_labels(engine, given)
+        other = sum(was not in {"", given[row]} for row, was in former.items())
+        print(f"{len(given)} labels written; {other} of the rows had another label before")
+        return
+    found = read_production(models_dir)
+    wishes = Wishes(rows, holdout_fraction, min_samples_per_class)
+    with open_clickhouse(url, connection=connection) as engine:
+        made = make_list(engine, wishes, found.model if found else None)
+    listed = made.to_dict()["rows"]
+    print(list_text(listed))
+    if csv is not None:
+        csv.write_text(list_csv(listed), encoding="utf-8")
+        print(f"Written to {csv}")
 
 
 @app.command(epilog=_EPILOG)

@@ -31,6 +31,7 @@ def training_details(metrics: Mapping[str, Any], report: Mapping[str, Any]) -> t
         *(_compared(decision["comparison"]) if decision["comparison"] else ()),
         *(one_line(words) for words in decision.get("change", ())),
         *((one_line(f"Labels per regime: {labels}"),) if labels else ()),
+        *filter(None, (metrics.get("label_next"),)),
     )
 
 

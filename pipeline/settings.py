@@ -51,6 +51,7 @@ class Settings:
     holdout_fraction: float
     embargo_hours: float
     max_train_rows: int
+    labels_wanted: int
     max_label_age_days: float | None
     models_dir: str
     data_docs_dir: Path

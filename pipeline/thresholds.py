@@ -123,6 +123,7 @@ THRESHOLDS: Final = {
         Number(_TRAINING, "HOLDOUT_FRACTION", 0.2, 0.01, 0.9, False, "Newest share, to judge on."),
         Number(_TRAINING, "EMBARGO_HOURS", 24, 0, 8760, False, _GAP),
         Number(_TRAINING, "MAX_TRAIN_ROWS", 1_000_000, 1000, 1e9, True, _MOST),
+        Number(_TRAINING, "LABELS_WANTED", 50, 0, 500, True, "Rows to label next; 0: no list."),
     )
 }
 """By the name of their field in `Settings` and of their Param."""

@@ -31,6 +31,7 @@ class RegimePages(AirflowPlugin):
         return [
             _in_navigation("Data Docs", "data-docs/") | _icon("data-docs"),
             _in_navigation("Models", "models") | _icon("models"),
+            _in_navigation("Label next", "label-next") | _icon("label-next"),
             _in_navigation("Production", "production") | _icon("production"),
             *_tabs("Data Docs", "data-docs/run"),
             *_tabs("Report", "report"),

@@ -15,6 +15,7 @@ from sample_market.market import COLUMNS
 
 Column: TypeAlias = "pd.Series[Any]"
 
+_OF_LABELS = ("symbol", "timestamp", "regime_label")
 _FIRST_TIME = pd.Timestamp(0, tz="UTC")
 _LAST_TIME = pd.Timestamp(2**32 - 1, unit="s", tz="UTC")
 
@@ -40,6 +41,35 @@ def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     found["ema_alignment"] = _texts(frame["ema_alignment"])
     found["regime_label"] = _labels(frame["regime_label"], path)
     return pd.DataFrame(found)
+
+
+def checked_labels(frame: pd.DataFrame, path: Path) -> dict[tuple[str, int], str]:
+    """Returns a person's labels by symbol and time, in seconds since 1970; rows without are left.
+
+    Args:
+        frame: with `symbol`, `timestamp` and `regime_label`; further columns are passed over.
+        path: where it was read from, for the error.
+
+    Raises:
+        BadMarketFile: at the first thing that does not fit, such as a row with two labels.
+    """
+    missing = [name for name in _OF_LABELS if name not in frame.columns]
+    if missing:
+        remedy = f"Give the columns {', '.join(_OF_LABELS)}"
+        problem = f"missing columns: {', '.join(missing)}"
+        raise BadMarketFile(path, "", None, problem, remedy)
+    labels = _labels(frame["regime_label"].str.strip(), path)
+    seconds = _timestamps(frame["timestamp"], path).astype("int64")
+    keys = pd.DataFrame({"symbol": _symbols(frame["symbol"], path), "t": seconds, "label": labels})
+    keys = keys[labels != ""].drop_duplicates()
+    twice = frame.index.isin(keys.index[keys.duplicated(["symbol", "t"])])
+    remedy = "Keep one label of each symbol and timestamp"
+    _refuse(pd.Series(twice, frame.index), frame["regime_label"], path, remedy)
+    if keys.empty:
+        problem = "no row has a label"
+        raise BadMarketFile(path, "regime_label", None, problem, "Write at least one")
+    rows = zip(keys["symbol"], keys["t"], keys["label"], strict=True)
+    return {(str(symbol), int(second)): str(label) for symbol, second, label in rows}
 
 
 def _check_columns(frame: pd.DataFrame, path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from sample_market.checks import checked
+from sample_market.checks import checked, checked_labels
 from sample_market.errors import BadMarketFile
 
 BATCH_ROWS = 10_000
@@ -53,16 +53,33 @@ def read_file(path: Path | str) -> pd.DataFrame:
     Raises:
         BadMarketFile: naming file, column and row at fault and what to do.
     """
-    path = Path(path)
+    return checked(_opened(Path(path)), Path(path))
+
+
+def read_labels(path: Path | str) -> dict[tuple[str, int], str]:
+    """Reads the labels of a person's CSV or Parquet file: the labelled list, or an export of it.
+
+    Args:
+        path: as `read_file` takes it, with at least `symbol`, `timestamp` and `regime_label`.
+
+    Returns:
+        Regime by symbol and time, in seconds since 1970.
+
+    Raises:
+        BadMarketFile: naming file, column and row at fault and what to do.
+    """
+    return checked_labels(_opened(Path(path)), Path(path))
+
+
+def _opened(path: Path) -> pd.DataFrame:
     try:
-        frame = _read(path)
+        return _read(path)
     except OSError as error:
         problem = f"the file cannot be opened: {error.strerror or error}"
         raise BadMarketFile(path, "", None, problem, "Check the path and its rights") from error
     except ValueError as error:  # what pandas and pyarrow raise for a broken file
         problem = f"the file is damaged: {' '.join(str(error).split())}"
         raise BadMarketFile(path, "", None, problem, "Write the file again") from error
-    return checked(frame, path)
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from clickhouse.labelling import Extent, Unlabelled, write_wanted
 from ml.contract import FEATURES, REGIMES
+from ml.errors import decoration
 from ml.labelling.ranking import (
     BLOCK,
     WINDOW,
@@ -78,7 +79,6 @@ def make_list(
 
     Raises:
         ClickHouseRefused: if nobody can know which version of a row counts.
-        ModelBroken: if a model does not answer.
     """
     with engine.connect() as connection:
         block, window = int(BLOCK.total_seconds()), int(WINDOW.total_seconds())
@@ -124,7 +124,10 @@ def keep_list(engine: Engine, database: str | None, made: LabelList) -> None:
 
 
 def _answers(model: bytes | None, X: NDArray[np.float32]) -> Answers | None:
-    return None if model is None else score(load_model(model), X)
+    # The list does without a model that is broken, of which others tell.
+    with decoration("What a model predicts of the rows to label"):
+        return None if model is None else score(load_model(model), X)
+    return None
 
 
 def _coverage(extent: Extent, counted: Mapping[tuple[str, int], tuple[int, ...]]) -> LabelCoverage:
@@ -143,7 +146,7 @@ def _features(rows: Rows) -> tuple[NDArray[np.float32], Rows]:
     with np.errstate(over="ignore"):
         X = np.array([row[3 : 3 + width] for row in rows], np.float64).astype(np.float32)
     X = X.reshape(len(rows), width)
-    fit = np.isfinite(X).all(axis=1).tolist()
+    fit = [bool(np.isfinite(row).all()) for row in X]
     return X[fit], [row for row, good in zip(rows, fit, strict=True) if good]
 
 

@@ -18,6 +18,7 @@ from ml.registry.models import Production, read_production
 from pipeline import gauges
 from pipeline.connection import clickhouse_engine
 from pipeline.dag_defaults import log_group
+from pipeline.label_next import list_labels
 from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,10 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
     log.info("%s", report.as_text())
     gauges.tell_of_data(report.samples, report.passed)
     if not report.passed:
-        raise DataRejected(report)
+        rejected = DataRejected(report)
+        if told := list_labels(settings, run_id):
+            rejected.add_note(told)
+        raise rejected
     return {"snapshot": snapshot.to_dict(), "report": report.to_dict()}
 
 

@@ -15,6 +15,7 @@ from ml.training.metrics import Provenance, source_commit
 from ml.words import percent
 from pipeline.connection import clickhouse_engine
 from pipeline.dag_defaults import log_group
+from pipeline.label_next import list_labels
 from pipeline.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -52,5 +53,7 @@ def train_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) ->
     with log_group(log, "Report"):
         log.info("%s", files.get(REPORT_FILE, b"").decode())
     write_candidate(settings.models, run_id, files)
+    label_next = list_labels(settings, run_id, candidate.model)
     told = ("test_accuracy", "train_accuracy", "cv_accuracy", "total_samples", "train_samples")
-    return {"model_sha256": candidate.sha256} | {name: candidate.metrics[name] for name in told}
+    numbers = {name: candidate.metrics[name] for name in told}
+    return {"model_sha256": candidate.sha256, "label_next": label_next, **numbers}

@@ -38,6 +38,11 @@ def production_page() -> str:
     return f"{_base()}{PREFIX}/production"
 
 
+def label_page() -> str:
+    """The whole address of the page of rows to label next."""
+    return f"{_base()}{PREFIX}/label-next"
+
+
 def page_of_run(page: str, dag_id: str, run_id: str) -> str:
     """The whole address of the page of a run.
 

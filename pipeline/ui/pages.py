@@ -20,6 +20,7 @@ from pipeline.settings import read_models
 from pipeline.thresholds import SettingError
 from pipeline.ui.addresses import PREFIX, address, dag_address
 from pipeline.ui.data_docs import docs_page, page_of_run
+from pipeline.ui.label_next import label_next, label_next_csv
 from pipeline.ui.response import html, notice
 from pipeline.ui.runs import unfinished_runs
 
@@ -30,9 +31,10 @@ _ICON: Final = (
 _ICONS: Final = {
     "data-docs": "M6 3h9l4 4v14H6zM9 13l2 2 4-4",
     "models": "M12 3l8 4.5v9L12 21l-8-4.5v-9zM4 7.5l8 4.5 8-4.5M12 12v9",
+    "label-next": "M4 12V4h8l8 8-8 8zM8 8h.01",
     "production": "M3 12h4l3-7 4 14 3-7h4",
 }
-"""A sheet with a tick; a box; a pulse."""
+"""A sheet with a tick; a box; a tag; a pulse."""
 _NOT_LOGGED_IN: Final = "Invalid JWT token"
 """What Airflow says, with 403, of a login that another secret has signed."""
 
@@ -50,6 +52,8 @@ def pages() -> FastAPI:
     app.get("/data-docs/{path:path}")(data_docs)
     app.get("/report")(report)
     app.get("/models")(models)
+    app.get("/label-next")(label_next)
+    app.get("/label-next.csv")(label_next_csv)
     app.get("/production")(watched)
     app.get("/production/{what}")(production)
     app.get("/icon/{name}.svg")(icon)
