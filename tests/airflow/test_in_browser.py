@@ -98,7 +98,12 @@ def test_models_page_has_names_for_a_screen_reader_and_is_walked_by_keyboard(
 
 @pytest.mark.parametrize(
     ("name", "route"),
-    [("Data Docs", "data-docs"), ("Models", "models"), ("Production", "production")],
+    [
+        ("Data Docs", "data-docs"),
+        ("Models", "models"),
+        ("Production", "production"),
+        ("Label next", "label-next"),
+    ],
 )
 def test_navigation_leads_a_viewer_to_the_page(open_page: Open, name: str, route: str) -> None:
     page = open_page("", user=VIEWER)
@@ -108,6 +113,7 @@ def test_navigation_leads_a_viewer_to_the_page(open_page: Open, name: str, route
         "data-docs": "Runs of the data gate",
         "models": "In production",
         "production": "Not watched yet",
+        "label-next": "Nothing to label next",
     }[route]
     page.frame_locator("iframe").get_by_role("heading", name=heading).wait_for()
     _keep(page, f"navigation-{route}")
