@@ -19,7 +19,7 @@ from notifications.patience import WITHIN
 from pipeline.dag_defaults import ROLLBACK, TRAINING, WATCH
 from pipeline.failure import failure_message
 from pipeline.settings import read_models
-from pipeline.ui.addresses import label_page, links_of_run, links_of_task
+from pipeline.ui.addresses import label_link, links_of_run, links_of_task
 
 if TYPE_CHECKING:
     from notifications.channels import Channels
@@ -84,7 +84,7 @@ def tell_of_failed_task(context: Mapping[str, Any]) -> "Message | None":
     report = getattr(error, "report", None)
     links = links_of_task(task, getattr(report, "page", None))
     notes = tuple(getattr(error, "__notes__", ())) if report else ()
-    links |= {"Label next": label_page()} if notes else {}
+    links |= label_link(notes)
     after = (*_after(context["run_id"]), *notes)
     message = failure_message(task.task_id, error, links, _work(context), after)
     tell(message)

@@ -11,7 +11,7 @@ from notifications.message import Picture
 from notifications.messages import deployed, kept, waiting
 from pipeline.alerts import tell
 from pipeline.settings import Settings
-from pipeline.ui.addresses import label_page
+from pipeline.ui.addresses import label_link
 
 
 def notify_success(  # noqa: PLR0913, PLR0917 - all of them are of the run
@@ -30,7 +30,7 @@ def notify_success(  # noqa: PLR0913, PLR0917 - all of them are of the run
         told["notes"] = [*decision["notes"], first]
     word = deployed if decision["deploy"] else kept
     metrics = {**trained, "decision": told}
-    links = {**links, **({"Label next": label_page()} if trained.get("label_next") else {})}
+    links = {**links, **label_link(trained.get("label_next"))}
     tell(word(metrics, report, datetime.now(UTC), links, _pictures(settings, run_id, decision)))
 
 

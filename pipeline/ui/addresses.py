@@ -38,9 +38,11 @@ def production_page() -> str:
     return f"{_base()}{PREFIX}/production"
 
 
-def label_page() -> str:
-    """The whole address of the page of rows to label next."""
-    return f"{_base()}{PREFIX}/label-next"
+def label_link(told: object) -> dict[str, str]:
+    """The whole address of the page of rows to label next, by its name, if a message names it."""
+    with decoration("The link to the rows to label next"):
+        return {"Label next": f"{_base()}{PREFIX}/label-next"} if told else {}
+    return {}
 
 
 def page_of_run(page: str, dag_id: str, run_id: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from clickhouse.snapshot import freeze
-from ml.contract import FEATURES
+from ml.contract import FEATURES, REGIMES
 
 # Airflow and what it is made of raise deprecations of their own.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -95,6 +95,8 @@ def test_first_run_deploys_and_tells(home, market, chat) -> None:
     assert (
         "Model deployed to production.\nApplication will use new model on next restart." in message
     )
+    assert "Label next: nothing, every row without a label is within a day of" in message
+    assert "/regime-model/label-next" in message
     pages = list(home.docs.rglob("*.html"))
     assert home.docs / "index.html" in pages
     assert any(run.run_id in page.parts for page in pages)
@@ -253,9 +255,36 @@ def test_rejected_data_fails_at_once_and_leaves_production(
     (message,) = chat
     assert "Error: Insufficient data quality" in message
     assert told in message
+    assert "Label next: nothing" in message
     assert "Data gate: Rejected" in run.log
     assert "labels missing" in run.log
     assert "/regime-model/data-docs/run?run_id=" in str(run.xcoms["check_data link_data_docs"])
+
+
+def test_list_of_rows_to_label_names_models_and_stands_in_message_and_table(
+    home, market, chat
+) -> None:
+    months = market["timestamp"] > market["timestamp"].quantile(0.3)
+    home.load(market.assign(regime_label=market["regime_label"].where(months, "")))
+    assert home.run(LABELS_WANTED="12").state == "success"
+    (message,) = chat
+    assert re.search(r"Label next: 12 rows, first \w+ 2\d{3}-.* UTC \(no label of", message)
+    engine = home.open()
+    with engine.connect() as connection:
+        kept = connection.execute(sa.text("SELECT * FROM regime_labels_wanted ORDER BY rank")).all()
+    engine.dispose()
+    assert len(kept) == 12
+    assert all(row.candidate in REGIMES and not row.production for row in kept)
+
+
+def test_list_that_cannot_be_made_or_is_not_wanted_fails_nothing(
+    home, market, chat, monkeypatch
+) -> None:
+    home.load(market)
+    monkeypatch.setattr("ml.labelling.listing.make_list", lambda *_: 1 / 0)
+    run = home.run()
+    assert run.state == "success" and "The list of rows to label next is left out" in run.log
+    assert "Label next" not in chat[0]
 
 
 def test_rows_of_an_unknown_label_are_rejected_by_their_rule(home, market, chat) -> None:
