@@ -387,3 +387,20 @@ def test_search_keeps_what_it_found(run, snapshot, tmp_path, monkeypatch):
 
     assert code == 0 and f"Kept in {kept}" in out
     assert found["snapshot"] == snapshot.name and len(found["accuracies"]) == 2
+
+
+def test_labels_are_listed_written_and_brought_back(run, engine, market, tmp_path):
+    insert(engine, market.assign(regime_label=market["regime_label"].where(market.index < 300, "")))
+    engine.dispose()
+    file = tmp_path / "label_next.csv"
+    code, out, _ = run("labels", "--rows", "20", "--csv", str(file))
+    assert code == 0 and "drawn for the verdict" in out and f"Written to {file}" in out
+    listed = file.read_text()
+    assert listed.count("\n") == 21
+    labelled = listed.replace(",,,\n", ",,,range\n")
+    file.write_text(labelled.replace(",,,range\n", ",,,\n", 5))
+    code, out, _ = run("labels", "--import", str(file))
+    assert (code, out) == (0, "15 labels written; 0 of the rows had another label before\n")
+    file.write_text(labelled.replace("USDT", "EUR"))
+    code, _, err = run("labels", "--import", str(file))
+    assert code == 2 and "has no row" in err and "nothing was written" in err

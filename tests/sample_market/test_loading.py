@@ -12,7 +12,7 @@ from clickhouse.engine import open_engine
 from ml.contract import FEATURES
 from sample_market import MarketSpec, simulate
 from sample_market.errors import BadMarketFile
-from sample_market.loading import count_rows, insert, read_file
+from sample_market.loading import count_rows, insert, read_file, read_labels
 
 END = datetime(2026, 11, 22, 2, tzinfo=UTC)
 
@@ -169,3 +169,43 @@ def test_insert_more_than_a_batch_stores_all_rows(engine):
 def test_insert_single_row_is_stored(engine, small):
     insert(engine, small.iloc[:1])
     assert count_rows(engine) == 1
+
+
+LIST = "rank,symbol,timestamp,why,regime_label\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ("1,A,2026-11-22T01:00:00+00:00,x,Range\n", "'Range' is not allowed"),
+        ("1,A,yesterday,x,range\n", "column timestamp, row 1"),
+        ("1,,2026-11-22T01:00:00,x,range\n", "column symbol, row 1"),
+        ("1,A,2026-11-22T01:00:00,x,\n", "no row has a label"),
+        (
+            "1,A,2026-11-22T01:00:00,x,range\n2,A,2026-11-22T02:00:00+01:00,x,volatile\n",
+            "row 2: 'volatile' is not allowed. Keep one label of each",
+        ),
+    ],
+)
+def test_read_labels_that_cannot_be_meant_are_refused_with_the_row(tmp_path, rows, told):
+    file = tmp_path / "labels.csv"
+    file.write_text(LIST + rows)
+    with pytest.raises(BadMarketFile) as caught:
+        read_labels(file)
+    assert told in str(caught.value)
+
+
+def test_read_labels_without_a_column_names_it(tmp_path):
+    file = tmp_path / "labels.csv"
+    file.write_text("symbol,regime_label\nA,range\n")
+    with pytest.raises(BadMarketFile, match="missing columns: timestamp"):
+        read_labels(file)
+
+
+def test_read_labels_passes_over_rows_without_and_further_columns(tmp_path):
+    file = tmp_path / "labels.csv"
+    file.write_text(
+        f"{LIST}1,A,2026-11-22T02:00:00+01:00,x,range\n2,B,2026-11-22T01:00:00,x,\n"
+        "3,A,2026-11-22T01:00:00,x,range\n"
+    )
+    assert read_labels(file) == {("A", 1795309200): "range"}
