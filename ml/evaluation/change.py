@@ -31,8 +31,8 @@ def compare_answers(
 
     Returns:
         `rows` and `days`; `differ`: share of the rows on which they differ; `pairs` of regimes with
-        their rows, and `symbols` with their shares, the most first; `runs`: of one regime, a symbol
-        and day, of each model; `words` for people. None without rows.
+        their rows, and `symbols` with their shares, the most first; `switches`: from one regime to
+        another, a symbol and day, of each model; `words` for people. None without rows.
     """
     finite = np.isfinite(rows["features"]).all(axis=1)
     X, symbols = rows["features"][finite], rows["symbols"][finite].astype(str)
@@ -41,26 +41,22 @@ def compare_answers(
     new, old = score(candidate, X)[0], score(production, X, "production model")[0]
     days = rows["timestamps"][finite].astype("datetime64[D]")
     symbol_days = len({*zip(symbols.tolist(), days.tolist(), strict=True)})
-    runs = {name: _runs(of, symbols) / symbol_days for name, of in _named(new, old)}
+    both = {"candidate": new, "production": old}
     told: dict[str, Any] = {
         "rows": len(X),
         "days": len(np.unique(days)),
         "differ": float(np.mean(new != old)),
         "pairs": _pairs(new, old),
         "symbols": _by_symbol(new != old, symbols),
-        "runs": runs,
+        "switches": {name: _switches(of, symbols) / symbol_days for name, of in both.items()},
     }
     return told | {"words": list(_words(told))}
 
 
-def _named(new: Labels, old: Labels) -> tuple[tuple[str, Labels], tuple[str, Labels]]:
-    return ("candidate", new), ("production", old)
-
-
-def _runs(labels: Labels, symbols: NDArray[Any]) -> int:
+def _switches(labels: Labels, symbols: NDArray[Any]) -> int:
     order = np.argsort(symbols, kind="stable")
     labels, symbols = labels[order], symbols[order]
-    return 1 + int(np.sum((labels[1:] != labels[:-1]) | (symbols[1:] != symbols[:-1])))
+    return int(np.sum((labels[1:] != labels[:-1]) & (symbols[1:] == symbols[:-1])))
 
 
 def _pairs(new: Labels, old: Labels) -> list[dict[str, Any]]:
@@ -80,15 +76,14 @@ def _by_symbol(apart: NDArray[np.bool_], symbols: NDArray[Any]) -> list[dict[str
 
 
 def _words(told: Mapping[str, Any]) -> Iterator[str]:
+    differ = told["differ"]
+    how = f"otherwise than production on {percent(differ)}" if differ else "as production does"
     yield (
         f"On the newest {told['rows']:,} unlabelled rows of {told['days']} days the candidate "
-        f"answers otherwise than production on {percent(told['differ'])}."
+        f"answers {how}."
     )
     pairs = [f"{p['production']} → {p['candidate']} {p['rows']:,}" for p in told["pairs"][:_TOLD]]
     if pairs:
         yield f"Most: {', '.join(pairs)} rows."
-    runs = told["runs"]
-    yield (
-        f"Runs of one regime, a symbol and day: candidate {runs['candidate']:.1f}, production "
-        f"{runs['production']:.1f}."
-    )
+    often = ", ".join(f"{name} {count:.1f}" for name, count in told["switches"].items())
+    yield f"Switches from one regime to another, a symbol and day: {often}."

@@ -175,7 +175,7 @@ class _Change(TypedDict):
     differ: Share
     pairs: list[_Pair]
     symbols: list[_Apart]
-    runs: dict[str, Number]
+    switches: dict[str, Number]
     words: list[str]
 
 
