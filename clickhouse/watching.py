@@ -25,6 +25,11 @@ _COPY: Final = "regime_watch_rows_"
 _MOST_SYMBOLS: Final = 500
 _STEPS: Final = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 86_400)
 """Seconds: of rows that are more than can be asked about, one a symbol and step is."""
+_SMALL_BLOCKS: Final = (
+    "max_insert_threads = 1, min_insert_block_size_rows = 65536, "
+    "min_insert_block_size_bytes = 33554432"
+)
+"""A copy of ten million rows takes 0.3 GB with them and 1.4 without, and as long."""
 _A_DAY: Final = timedelta(days=1)
 _EPOCH: Final = date(1970, 1, 1)
 
@@ -114,7 +119,7 @@ def rows_of_days(  # noqa: PLR0913
         made = (
             f"CREATE TABLE {table} ENGINE = MergeTree ORDER BY (timestamp, symbol) "
             f"SETTINGS allow_nullable_key = 1 COMMENT :comment AS SELECT {copied} FROM ({rows}) "
-            "SETTINGS final = 1"
+            f"SETTINGS final = 1, {_SMALL_BLOCKS}"
         )
         try:
             comment = {"comment": datetime.now(UTC).isoformat()}
