@@ -38,6 +38,8 @@ _TIMES: Final = 6
 _BLOCK_DAYS: Final = 3
 """Days of a symbol that are one block: about as long as a regime lasts."""
 _DAYS_OF_A_SHIFT: Final = 3
+_LASTS: Final = 14
+"""Days for which what happened at one moment is taken to last."""
 _LATE: Final = 0.05
 _FEW_ROWS: Final = 10
 _SPREADS: Final = 6.0
@@ -91,7 +93,10 @@ def judge_inputs(facts: Facts, earlier: Earlier, profile: Facts) -> Iterator[Fin
     for symbol, factor in found.get("jumps", {}).items():
         words = f"ema_200 of {symbol} changed {factor:g} times from one row to the next"
         split = "A split or another unit: see what writes its prices, and write its history anew"
-        yield Finding(f"price {symbol}", "input", words, split)
+        yield Finding(f"price {symbol}", "input", words, split, well_after=_LASTS)
+    for one, other in found.get("exchanged", ()):
+        words = f"{one} and {other} have changed places: each goes on where the other was"
+        yield Finding(f"columns {one} and {other}", "input", words, _SOURCE, well_after=_LASTS)
     for name, symbols in found.get("still", {}).items():
         words = f"{name} stands still for {_listed(symbols)}"
         yield Finding(f"input {name}", "input", words, _SOURCE)

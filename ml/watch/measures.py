@@ -1,6 +1,8 @@
 """What a day's rows say of inputs and answers: arrays in, facts as plain values out."""
 
+from collections import Counter
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +19,8 @@ _FREQUENT: Final = 0.25
 _FEW: Final = 12
 _HALF_A_DAY: Final = np.timedelta64(11, "h")
 """From the first to the last of twelve hourly rows."""
+_LEAP, _NEAR, _MOST = 5.0, 0.2, 0.5
+"""A leap in usual steps, how near it lands to the other, and the share of symbols that do both."""
 _JUMP: Final = np.log(1.25)
 _NAMED: Final = 5
 _SLOWEST: Final = FEATURES.index("ema_200")
@@ -38,7 +42,8 @@ def measure_inputs(rows: Rows, profile: Facts, before: Facts) -> dict[str, Any]:
     Returns:
         `outside`: of each input the symbols of which a quarter of the rows lie outside of what
         training saw, half its range further; `still`: of each feature the symbols for which it
-        stood still; `jumps`: by which factor the slowest average of a symbol jumped; `last`: where
+        stood still; `exchanged`: pairs of columns of which each went on where the other had ended;
+        `jumps`: by which factor the slowest average of a symbol jumped; `last`: where
         it ended; `bins`: rows in each bin of training; `symbol_days`: how many symbols.
     """
     finite = np.isfinite(rows["features"]).all(axis=1)
@@ -48,6 +53,7 @@ def measure_inputs(rows: Rows, profile: Facts, before: Facts) -> dict[str, Any]:
     by_symbol = dict(zip(map(str, names), parts, strict=True))
     inputs = profile.get("inputs") or {}
     known = {n: v for n, v in zip(INPUTS, forest_inputs(X).T, strict=True) if n in inputs}
+    exchanged = _exchanged(X, times, by_symbol, profile.get("features") or {})
     jumps, last = _jumps(X[:, _SLOWEST], by_symbol, before)
     outside = {n: _outside(v, inputs[n], which, names) for n, v in known.items()}
     return {
@@ -55,6 +61,7 @@ def measure_inputs(rows: Rows, profile: Facts, before: Facts) -> dict[str, Any]:
         "symbol_days": len(names),
         "outside": {name: found for name, found in outside.items() if found},
         "still": _still(X, times, by_symbol, profile.get("features") or {}),
+        "exchanged": exchanged,
         "jumps": jumps,
         "last": last,
         "bins": {n: _binned(v, inputs[n]["edges"]) for n, v in known.items()},
@@ -168,6 +175,35 @@ def _still(
         for k in np.flatnonzero(newest.min(axis=0) == newest.max(axis=0)):
             found.setdefault(FEATURES[moving[k]], []).append(symbol)
     return found
+
+
+def _exchanged(
+    X: NDArray[np.float32],
+    times: NDArray[np.datetime64],
+    by_symbol: Mapping[str, NDArray[np.intp]],
+    features: Facts,
+) -> list[list[str]]:
+    """Pairs of columns that changed places at one moment, for most of the symbols.
+
+    From one row to the next both leap, as seen by the feature's usual step, and each lands where
+    the other was.
+    """
+    names = [n for n in FEATURES if n in features and not features[n]["whole"]]
+    columns = [FEATURES.index(name) for name in names]
+    found: Counter[tuple[Any, int, int]] = Counter()
+    for rows in by_symbol.values():
+        values = X[rows][:, columns].astype(float)
+        steps = np.abs(np.diff(values, axis=0))
+        leaps = steps > _LEAP * np.maximum(np.median(steps, axis=0), 1e-12) if len(steps) else steps
+        for t in np.flatnonzero(leaps.sum(axis=1) >= 2):
+            for i, j in combinations(np.flatnonzero(leaps[t]), 2):
+                stayed = max(steps[t, i], steps[t, j])
+                across = abs(values[t + 1, i] - values[t, j]), abs(values[t + 1, j] - values[t, i])
+                if max(across) < _NEAR * stayed:
+                    found[times[rows[t + 1]], int(i), int(j)] += 1
+    least = max(2, _MOST * len(by_symbol))
+    most = {(names[i], names[j]) for (_, i, j), count in found.items() if count >= least}
+    return [list(pair) for pair in sorted(most)]
 
 
 def _jumps(

@@ -1,11 +1,12 @@
 """What is well and what worries, from day to day: when a thing turns, and when that is told.
 
 A thing begins to worry when it has been found so on as many days running as its kind asks for, and
-is well again after three days without. People hear of a turn once. What follows from something that
-worries already, such as odd answers to odd inputs, is on the page and not told again.
+is well again after three days without, or more where what happened lasts. People hear of a turn
+once. What follows from something that worries already, such as odd answers to odd inputs, is on the
+page and not told again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -17,10 +18,9 @@ _FOLLOWS: Final = {
     "feed": (),
     "input": ("input", "feed"),
     "answers": ("answers", "input", "feed"),
-    "accuracy": ("accuracy",),
+    "accuracy": ("accuracy", "input", "feed"),
 }
-"""Kinds from which one may follow; an answer that labels call wrong is so whatever the cause."""
-_WELL_DAYS: Final = 3
+"""Kinds from which one may follow."""
 _SAME_CAUSE: Final = 1
 """Days within which a second thing of a kind has the cause of the first."""
 
@@ -35,6 +35,8 @@ class Finding:
         words: what was seen, one sentence without its stop.
         remedy: what to do.
         days: on how many days running it must be found before it counts.
+        well_after: days without after which it is well; more where what happened at one moment
+            lasts, such as columns that changed places.
     """
 
     thing: str
@@ -42,6 +44,7 @@ class Finding:
     words: str
     remedy: str
     days: int = 1
+    well_after: int = 3
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class State:
         missed: on how many days running it was not.
         worrying: whether it counts.
         told: whether people have heard of it.
+        well_after: see `Finding`.
     """
 
     kind: str
@@ -65,6 +69,7 @@ class State:
     missed: int = 0
     worrying: bool = False
     told: bool = False
+    well_after: int = 3
 
 
 @dataclass(frozen=True)
@@ -101,10 +106,10 @@ def follow(
     for thing, state in states.items():
         if thing not in found:
             now[thing] = _missed(state)
-    well = {t: s for t, s in now.items() if s.missed >= _WELL_DAYS or not _counts(s)}
+    well = {t: s for t, s in now.items() if s.missed >= s.well_after or not _counts(s)}
     now = {thing: state for thing, state in now.items() if thing not in well}
     new = {t: s for t, s in now.items() if s.worrying and not s.told}
-    roots = {t: s for t, s in new.items() if not _is_known(s, now.values())}
+    roots = {t: s for t, s in new.items() if not _is_known(t, now)}
     kinds = {state.kind for state in roots.values()}
     to_tell = {t: s for t, s in roots.items() if not kinds & {*_FOLLOWS[s.kind]} - {s.kind}}
     now |= {thing: _replace(state, told=True) for thing, state in to_tell.items()}
@@ -131,6 +136,7 @@ def _found(state: State | None, finding: Finding, day: date) -> State:
         remedy=finding.remedy,
         found=times,
         missed=0,
+        well_after=finding.well_after,
         worrying=state.worrying or times >= finding.days,
     )
 
@@ -144,14 +150,24 @@ def _counts(state: State) -> bool:
     return state.worrying or state.missed == 0
 
 
-def _is_known(state: State, others: Iterable[State]) -> bool:
-    """Whether it follows from something of which people have heard."""
+def _is_known(thing: str, states: Mapping[str, State]) -> bool:
+    """Whether it follows from something of which people have heard.
+
+    Of the same kind: from what was found a day before at most, or names a same column.
+    """
+    state = states[thing]
     begun = date.fromisoformat(state.since)
     return any(
-        other.kind != state.kind or (begun - date.fromisoformat(other.since)).days <= _SAME_CAUSE
-        for other in others
+        other.kind != state.kind
+        or (begun - date.fromisoformat(other.since)).days <= _SAME_CAUSE
+        or bool(_named(name) & _named(thing))
+        for name, other in states.items()
         if other.told and other.kind in _FOLLOWS[state.kind]
     )
+
+
+def _named(thing: str) -> set[str]:
+    return {word for word in thing.split()[1:] if word not in {"and", "of", "/"}}
 
 
 def _replace(state: State, **changes: Any) -> State:

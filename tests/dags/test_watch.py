@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pandas as pd
 import pytest
 from sqlalchemy import text
 
@@ -18,6 +19,7 @@ from tests.dags.small_models import deploy, market_candidate
 pytestmark = pytest.mark.filterwarnings("default")
 
 DAG = "regime_model_watch"
+DAYS = 10
 SILENT = "⚠️ ETHUSDT: no rows on this day (usual are 24)"
 
 
@@ -29,7 +31,7 @@ def candidate(market):
 @pytest.fixture
 def watched(home: Home, market, candidate) -> Home:
     """A home with a market up to last midnight, and a model trained on it."""
-    home.load(market)
+    home.load(market[market["timestamp"] >= market["timestamp"].max() - pd.Timedelta(days=DAYS)])
     deploy(home.models, candidate, datetime.now(UTC))
     return home
 
@@ -75,7 +77,7 @@ def test_quiet_day_says_nothing_and_a_silent_symbol_says_so_once(watched, chat):
     _look(watched)
     assert chat == []
     days = _days(watched)
-    assert len(days) == 28 and [facts["rows"] for facts in days.values()] == [96] * 28
+    assert len(days) == DAYS and [facts["rows"] for facts in days.values()] == [96] * DAYS
     page = json.loads((watched.models / "watch.json").read_text("utf-8"))
     assert page["states"] == {} and page["days"][-1]["judged"]
 
@@ -93,7 +95,7 @@ def test_quiet_day_says_nothing_and_a_silent_symbol_says_so_once(watched, chat):
 
     _look(watched)
     assert len(chat) == 1
-    assert _sql(watched, f"SELECT count() FROM {DAYS_TABLE} FINAL")[0][0] == 28
+    assert _sql(watched, f"SELECT count() FROM {DAYS_TABLE} FINAL")[0][0] == DAYS
 
 
 def test_without_a_model_and_rows_it_says_so_and_succeeds(home, market, chat):
@@ -118,10 +120,10 @@ def test_missed_days_are_looked_at_one_by_one_and_late_rows_again(watched, marke
     engine.dispose()
     _look(watched)
     days = _days(watched)
-    assert max(days) == last and len(days) == 28
+    assert max(days) == last and len(days) == DAYS
     assert all("worrying" in days[last - timedelta(days=k)] for k in range(3))
     assert days[last]["late"] == {(last - timedelta(days=3)).isoformat(): [96, 46]}
-    assert [facts["rows"] for facts in days.values()] == [96] * 28
+    assert [facts["rows"] for facts in days.values()] == [96] * DAYS
     (message,) = chat
     assert f"46 of 96 rows of {last - timedelta(days=3)} came after" in message
 
@@ -150,4 +152,4 @@ def test_look_killed_anywhere_tells_no_message_twice(watched, chat, point, messa
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
     _look(watched)
     assert len(chat) == messages
-    assert _sql(watched, f"SELECT count() FROM {DAYS_TABLE} FINAL")[0][0] == 28
+    assert _sql(watched, f"SELECT count() FROM {DAYS_TABLE} FINAL")[0][0] == DAYS

@@ -121,6 +121,19 @@ def test_price_that_jumps_over_midnight_is_a_split(rows):
     assert facts["jumps"] == {"BTC": 0.5} and facts["last"] == {"BTC": 50.0, "ETH": 50.0}
 
 
+def test_columns_that_change_places_for_all_symbols_at_once_are_named(rows):
+    profile, day = rows
+    one, other = FEATURES.index("adx"), FEATURES.index("bb_width")
+    hours = np.arange(48) // 2
+    day["features"][:, one] = 40 + np.sin(hours)
+    day["features"][:, other] = 5 + np.cos(hours) / 10
+    assert measure_inputs(day, profile, {})["exchanged"] == []
+    day["features"][20:, [one, other]] = day["features"][20:, [other, one]]
+    assert measure_inputs(day, profile, {})["exchanged"] == [["bb_width", "adx"]]
+    (found,) = judge_inputs({"inputs": {"exchanged": [["bb_width", "adx"]]}}, {}, profile)
+    assert found.words.startswith("bb_width and adx have changed places")
+
+
 def test_answers_count_runs_by_symbol_and_leave_out_what_is_not_finite(rows, model, session_of):
     _, day = rows
     day["features"][0, 0] = np.nan
