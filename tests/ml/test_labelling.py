@@ -219,3 +219,23 @@ class TestOnClickHouse:
 
     def test_table_without_rows_gives_an_empty_list(self, engine) -> None:
         assert make_list(engine, Wishes()).rows == ()
+
+    def test_table_of_other_types_gives_the_same_list_and_takes_labels(self, loaded) -> None:
+        expected = make_list(loaded, Wishes()).rows
+        labels = ", ".join(f"'{name}' = {k}" for k, name in enumerate(("", *REGIMES)))
+        with loaded.connect() as connection:
+            connection.execute(text("RENAME TABLE regime_features TO old"))
+            connection.execute(
+                text(
+                    "CREATE TABLE regime_features ENGINE = ReplacingMergeTree ORDER BY "
+                    "(timestamp, symbol) AS SELECT * REPLACE(CAST(symbol AS FixedString(9)) AS "
+                    "symbol, toDateTime64(timestamp, 3) AS timestamp, "
+                    "CAST(atr_14 AS Nullable(Float64)) AS atr_14, "
+                    f"CAST(regime_label AS Enum8({labels})) AS regime_label) FROM old FINAL"
+                )
+            )
+        found = make_list(loaded, Wishes()).rows
+        assert found == expected
+        place = found[0].symbol, int(datetime.fromisoformat(found[0].timestamp).timestamp())
+        assert import_labels(loaded, {place: "range"}) == {place: ""}
+        assert import_labels(loaded, {place: "range"}) == {place: "range"}
