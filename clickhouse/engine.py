@@ -13,7 +13,7 @@ from typing import Final
 from clickhouse_driver.errors import Error as DriverError
 from clickhouse_sqlalchemy.exceptions import DatabaseException
 from requests.exceptions import RequestException
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.dialects import registry
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DatabaseError
@@ -75,13 +75,19 @@ def opened(url: URL | str) -> Iterator[Engine]:
         engine.dispose()
 
 
-def error_code(text: str) -> int | None:
+def server_version(engine: Engine) -> str:
+    """Version of the ClickHouse that an engine speaks to."""
+    with engine.connect() as connection:
+        return str(connection.execute(text("SELECT version()")).scalar_one())
+
+
+def error_code(answer: str) -> int | None:
     """Finds ClickHouse's own error code in an error text.
 
     >>> error_code("Code: 60. DB::Exception: Unknown table")
     60
     """
-    found = re.search(r"[Cc]ode:? (\d+)", text)
+    found = re.search(r"[Cc]ode:? (\d+)", answer)
     return int(found.group(1)) if found else None
 
 
@@ -92,9 +98,9 @@ def error_line(error: BaseException) -> str:
     if isinstance(shown, RequestException) and shown.args:
         # Its own text is the whole address with every parameter; the reason is what happened.
         shown = getattr(shown.args[0], "reason", shown)
-    text = str(shown).split("Stack trace", maxsplit=1)[0].removeprefix("Orig exception: ")
+    told = str(shown).split("Stack trace", maxsplit=1)[0].removeprefix("Orig exception: ")
     # It may repeat the whole query.
-    return shorten(text, _LONGEST_LINE, placeholder=" …")
+    return shorten(told, _LONGEST_LINE, placeholder=" …")
 
 
 def where(url: URL) -> str:

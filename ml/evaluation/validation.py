@@ -22,6 +22,7 @@ from ml.registry.hold import held
 from ml.registry.models import (
     Candidate,
     ModelsDir,
+    Production,
     backup_names,
     candidate_folders,
     metrics_in,
@@ -33,6 +34,7 @@ from ml.registry.models import (
 from ml.registry.names import METRICS_FILE, PRODUCTION, PRODUCTION_METRICS
 from ml.registry.store import Store
 from ml.report.pages import report_files
+from ml.versions import differing_versions
 from ml.words import baseline, percent
 
 _FEW_SAMPLES: Final = 10
@@ -71,18 +73,10 @@ def judge_candidate(  # noqa: PLR0913, PLR0917 - all of them are facts about the
     majority = str(candidate.metrics["majority_regime"])
     scored = score_on_holdout(holdout, session, content, majority, thresholds.decision_costs)
     cv = candidate.metrics.get("cv_interval")
-    notes = list(_hardly_predicted(candidate.metrics["train_class_counts"]))
-    baselines = candidate.metrics["baselines"]
-    notes += [
-        f"{baseline(name)} is as good within chance: {percent(baselines.get(name))}"
-        for name in candidate.metrics.get("simpler_as_good", ())
-    ]
-    if production and production.sha256 == candidate.sha256:
-        notes.append("this very model is in production already")
     evidence = replace(
         scored.evidence,
         cv_interval=cv and (cv[0], cv[1]),
-        notes=(*scored.evidence.notes, *notes),
+        notes=(*scored.evidence.notes, *_notes(candidate, production)),
         doubts=(
             *scored.evidence.doubts,
             *odd_place(models_dir, former_place),
@@ -103,6 +97,23 @@ def judge_candidate(  # noqa: PLR0913, PLR0917 - all of them are facts about the
     files = {METRICS_FILE: as_json(metrics), **report_files(metrics)}
     update_candidate(models_dir, run_id, files)
     return decision
+
+
+def _notes(candidate: Candidate, production: Production | None) -> Iterator[str]:
+    """What a reader must know of a candidate beside what was counted."""
+    metrics = candidate.metrics
+    yield from _hardly_predicted(metrics["train_class_counts"])
+    for name in metrics.get("simpler_as_good", ()):
+        accuracy = metrics["baselines"].get(name)
+        yield f"{baseline(name)} is as good within chance: {percent(accuracy)}"
+    if production is None:
+        return
+    if production.sha256 == candidate.sha256:
+        yield "this very model is in production already"
+    changed = differing_versions(production.metrics or {}, metrics)
+    if changed:
+        told = ", ".join(f"{name} {change}" for name, change in changed.items())
+        yield f"versions have changed since production was trained: {told}"
 
 
 def _hardly_predicted(train_counts: Mapping[str, Any]) -> Iterator[str]:

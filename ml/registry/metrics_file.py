@@ -277,6 +277,7 @@ class Metrics(TypedDict):
     forest_sha256: NotRequired[str]
     settings: dict[str, Any]
     versions: dict[str, str]
+    platform: NotRequired[dict[str, str]]
     profile: NotRequired[dict[str, Any]]
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from ml.json_files import read_object
@@ -13,6 +12,7 @@ from ml.registry.status import look_at_production
 from ml.registry.store import Store
 from ml.report.charts import balance_chart, balances
 from ml.report.pages import render
+from ml.versions import differing_versions, versions
 from ml.words import age, moment
 
 KINDS: Final = {
@@ -77,7 +77,7 @@ def production_page(store: Store, now: datetime) -> bytes:
         production=production,
         m=metrics,
         hold=read_hold(store),
-        versions=changed_versions(metrics.get("versions") or {}),
+        versions=differing_versions(metrics, {"versions": versions()}),
         states=sorted((kept.get("states") or {}).items(), key=lambda item: item[1]["since"]),
         truth=kept.get("truth") or {},
         days=days[::-1],
@@ -108,16 +108,3 @@ def strips_of(days: Sequence[Mapping[str, Any]]) -> list[Strip]:
         worrying, well = (sum(s == state for s, _ in cells) for state in ("worrying", "well"))
         strips.append(Strip(kind, name, tuple(cells), worrying, worrying + well))
     return strips
-
-
-def changed_versions(trained: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Packages whose version is another here than where production was trained: then and now."""
-    found = {}
-    for name, then in trained.items():
-        try:
-            now = version(name)
-        except PackageNotFoundError:  # such as python itself
-            continue
-        if now != then:
-            found[name] = (then, now)
-    return found

@@ -7,12 +7,10 @@ is still compared with.
 """
 
 import json
-import platform
 import subprocess
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +40,7 @@ from ml.golden import KEY as GOLDEN
 from ml.golden import Golden
 from ml.onnx_model import load_model, score
 from ml.training.forest import ORDER_OF_WORK, TrainingOptions
+from ml.versions import versions
 
 _MEASURED = (
     "test_accuracy",
@@ -76,6 +75,7 @@ class Provenance:
         data_fingerprint: names the content of that table.
         trained_at: now, with a time zone.
         git_commit: of the code that trains it; None if it is not known.
+        platform: versions of the programs around it, by name.
     """
 
     run_id: str
@@ -83,6 +83,7 @@ class Provenance:
     data_fingerprint: str
     trained_at: datetime
     git_commit: str | None = None
+    platform: Mapping[str, str] = field(default_factory=dict)
 
 
 def facts_of(
@@ -152,12 +153,6 @@ def onnx_metadata(metrics: Mapping[str, Any], golden: Golden) -> dict[str, str]:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides how a file comes out and what it answers."""
-    packages = ("numpy", "onnx", "onnxruntime", "scikit-learn", "skl2onnx")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
 _TRAINING_ROWS: Final = 20_000

@@ -10,6 +10,7 @@ from ml.evaluation.promotion import PromotionThresholds
 from ml.registry.models import ModelsDir, read_candidate
 from ml.registry.status import KeptModel, read_status
 from ml.training.forest import ORDER_OF_WORK, TrainingOptions
+from ml.versions import differing_versions
 
 
 @dataclass(frozen=True)
@@ -113,31 +114,15 @@ def likeness(metrics: Mapping[str, Any], name: str, other: Mapping[str, Any]) ->
     if sha256 == expected:
         return f"Same bytes as {name}: SHA-256 {sha256}"
     differing = differing_versions(other, metrics)
+    commits = other.get("git_commit"), metrics.get("git_commit")
+    if all(commits) and commits[0] != commits[1]:
+        differing["git commit"] = " -> ".join(map(str, commits))
     told = ", ".join(f"{package} {change}" for package, change in differing.items())
     why = f"versions differ: {told}" if told else "no version is known to differ"
     forest = metrics.get("forest_sha256")
     same_forest = forest is not None and forest == other.get("forest_sha256")
     what = f"Same forest as {name}, OTHER METADATA" if same_forest else f"OTHER BYTES than {name}"
     return f"{what}: SHA-256 {sha256} instead of {expected} ({why})"
-
-
-def differing_versions(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
-    """Versions, the code's own among them, that two models' metrics name differently.
-
-    >>> differing_versions({"versions": {"numpy": "1"}}, {"versions": {"numpy": "2"}})
-    {'numpy': '1 -> 2'}
-    """
-    before, after = _versions(old), _versions(new)
-    return {
-        package: f"{before[package]} -> {after[package]}"
-        for package in before
-        if package in after and before[package] != after[package]
-    }
-
-
-def _versions(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    commit = {"git commit": metrics["git_commit"]} if "git_commit" in metrics else {}
-    return {**(metrics.get("versions") or {}), **commit}
 
 
 def _earlier_models(models_dir: ModelsDir, metrics: Mapping[str, Any]) -> list[KeptModel]:

@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
+from clickhouse.engine import server_version
 from clickhouse.snapshot import Snapshot, verify
 from ml.data.reading import read_training_rows
 from ml.registry.models import write_candidate
@@ -28,19 +30,21 @@ def train_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) ->
         The candidate's digest and its first numbers.
     """
     frozen = Snapshot(**snapshot)
-    provenance = Provenance(
-        run_id=run_id,
-        snapshot_table=frozen.name,
-        data_fingerprint=frozen.fingerprint,
-        trained_at=datetime.now(UTC),
-        git_commit=source_commit(),
-    )
     options = TrainingOptions(max_train_rows=settings.max_train_rows)
     cut = settings.holdout_fraction, settings.embargo
     with log_group(log, "Training"):
         with clickhouse_engine() as engine:
             verify(engine, frozen)
             samples = read_training_rows(engine, frozen, *cut, options.max_train_rows)
+            clickhouse = server_version(engine)
+        provenance = Provenance(
+            run_id=run_id,
+            snapshot_table=frozen.name,
+            data_fingerprint=frozen.fingerprint,
+            trained_at=datetime.now(UTC),
+            git_commit=source_commit(),
+            platform={"airflow": version("apache-airflow"), "clickhouse": clickhouse},
+        )
         candidate = build_candidate(
             *(samples, options, *cut, provenance),
             scheduler=settings.train_dask_scheduler,

@@ -256,3 +256,15 @@ def test_file_says_how_right_it_is_where_it_is_sure(built, samples, options, pro
     assert (told["floor"], built.metrics["settings"]["min_accuracy"]) == (0.65, 0.65)
     assert strict.metrics["accuracy_by_confidence"]["cut"] > told["cut"]
     assert strict.metrics["forest_sha256"] == built.metrics["forest_sha256"]
+
+
+def test_versions_that_changed_since_production_are_noted(models_dir, samples, built):
+    former = {"versions": built.metrics["versions"] | {"numpy": "1.0"}}
+    write_candidate(models_dir, RUN, replace(built, metrics=built.metrics | former).files())
+    deploy_candidate(models_dir, RUN, built.sha256, NOW)
+    write_candidate(models_dir, "next", built.files())
+    decision = judge(models_dir, samples, run_id="next")
+
+    now = built.metrics["versions"]["numpy"]
+    changed = f"versions have changed since production was trained: numpy 1.0 -> {now}"
+    assert changed in decision.notes
