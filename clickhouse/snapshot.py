@@ -213,7 +213,9 @@ def verify(engine: Engine, snapshot: Snapshot) -> None:
         raise SnapshotChanged(snapshot.name, snapshot.fingerprint, fingerprint)
 
 
-def prune(engine: Engine, database: str, *, keep: int = 10, protect: Collection[str] = ()) -> int:
+def prune(
+    engine: Engine, database: str | None, *, keep: int = 10, protect: Collection[str] = ()
+) -> int:
     """Drops all but the newest snapshots of a database, and what killed freezes left half-made.
 
     Rows that the source has forgotten do not live on in a snapshot: none stays for more than 90
@@ -221,7 +223,7 @@ def prune(engine: Engine, database: str, *, keep: int = 10, protect: Collection[
 
     Args:
         engine: an engine on the server.
-        database: the snapshots' database.
+        database: the snapshots' database; None means the connection's own.
         keep: how many of the newest stay.
         protect: tables that stay though they are not among the newest, as `database.table`.
 
@@ -229,6 +231,7 @@ def prune(engine: Engine, database: str, *, keep: int = 10, protect: Collection[
         How many tables were dropped.
     """
     with engine.connect() as connection:
+        database = database or connection.execute(text("SELECT currentDatabase()")).scalar_one()
         found = connection.execute(
             text("SELECT name, comment FROM system.tables WHERE database = :database"),
             {"database": database},

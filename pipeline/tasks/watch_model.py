@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
+from clickhouse.snapshot import prune
 from clickhouse.watching import read_days, write_day
 from ml.errors import decoration
 from ml.registry.models import read_production
@@ -52,6 +53,10 @@ def watch_model(settings: Settings, links: Mapping[str, str]) -> dict[str, Any]:
             log.info("The source has no rows of a whole day yet: there is nothing to look at.")
             return {"day": None, "worrying": [], "wants_training": False}
         _keep_page(settings.models, read_days(engine, settings.snapshot_database))
+        # Also where no weekly run comes any more, rows that the source has forgotten are to go.
+        with decoration("Removing old snapshots"):
+            frozen = ((production and production.metrics) or {}).get("snapshot_table")
+            prune(engine, settings.snapshot_database, protect=[str(frozen)])
     worrying = {t: s.words for t, s in outcome.states.items() if s.worrying}
     log.info("%s: %s", outcome.day, "; ".join(worrying.values()) or "all is well")
     gauges.tell_of_watch(len(worrying), watcher.now)

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from clickhouse.watching import DAYS_TABLE, read_days, write_day
+from pipeline.weekly_run import due_run
 from tests.dags.home import Home, Run
 from tests.dags.small_models import deploy, market_candidate
 
@@ -153,3 +155,24 @@ def test_look_killed_anywhere_tells_no_message_twice(watched, chat, point, messa
     _look(watched)
     assert len(chat) == messages
     assert _sql(watched, f"SELECT count() FROM {DAYS_TABLE} FINAL")[0][0] == DAYS
+
+
+def test_weekly_run_that_did_not_come_is_told_once(watched, candidate, chat):
+    old = candidate.metrics | {"trained_at": (datetime.now(UTC) - timedelta(days=15)).isoformat()}
+    deploy(watched.models, replace(candidate, metrics=old), datetime.now(UTC))
+    run = _look(watched)
+
+    assert run.xcoms["watch_model return_value"]["worrying"] == ["weekly run"], run.log[-3000:]
+    (message,) = chat
+    assert f"the run of {due_run(datetime.now(UTC)):%a %d %b %H:%M} UTC did not come" in message
+    _look(watched)
+    assert len(chat) == 1
+
+
+def test_watch_removes_snapshots_that_are_too_old(watched, chat):
+    old = "regime_snapshot_of_long_ago_0123abcd"
+    comment = json.dumps({"frozen_at": (datetime.now(UTC) - timedelta(days=100)).isoformat()})
+    _sql(watched, f"CREATE TABLE {old} (a UInt8) ENGINE = Memory COMMENT '{comment}'")
+    _look(watched)
+
+    assert _sql(watched, "SHOW TABLES LIKE 'regime_snapshot%'") == []
