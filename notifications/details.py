@@ -31,8 +31,18 @@ def training_details(metrics: Mapping[str, Any], report: Mapping[str, Any]) -> t
         *(_compared(decision["comparison"]) if decision["comparison"] else ()),
         *(one_line(words) for words in decision.get("change", ())),
         *((one_line(f"Labels per regime: {labels}"),) if labels else ()),
+        *more_labels(metrics.get("more_labels")),
         *filter(None, (metrics.get("label_next"),)),
     )
+
+
+def more_labels(words: str | None, whose: str = "") -> tuple[str, ...]:
+    """What more labels would do, as a curve has it, if one is known.
+
+    >>> more_labels("too few labels to say", " (the model in production)")
+    ('More labels (the model in production): too few labels to say.',)
+    """
+    return (f"More labels{whose}: {one_line(words)}.",) if words else ()
 
 
 def standing(

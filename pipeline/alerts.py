@@ -85,7 +85,7 @@ def tell_of_failed_task(context: Mapping[str, Any]) -> "Message | None":
     links = links_of_task(task, getattr(report, "page", None))
     notes = tuple(getattr(error, "__notes__", ())) if report else ()
     links |= label_link(notes)
-    after = (*_after(context["run_id"]), *notes)
+    after = (*_after(context["run_id"], labels=report is not None), *notes)
     message = failure_message(task.task_id, error, links, _work(context), after)
     tell(message)
     _told_here.add(context["run_id"])
@@ -178,18 +178,26 @@ def _is_told(context: Mapping[str, Any]) -> bool:
         return False
 
 
-def _after(run_id: str) -> tuple[str, ...]:
-    """What stands after a run that failed; not known, where that would keep the message waiting."""
+def _after(run_id: str, *, labels: bool = False) -> tuple[str, ...]:
+    """What stands after a run that failed; not known, where that would keep the message waiting.
+
+    Args:
+        run_id: the run.
+        labels: whether to say what more labels would do, where production knows.
+    """
     from clickhouse.dialects import within
     from ml.registry.models import read_production
-    from notifications.details import standing, utc
+    from notifications.details import more_labels, standing, utc
 
     now = datetime.now(UTC)
     with decoration("What is in production"):
         models = read_models()
         production = within(_GLANCE, lambda: read_production(models))
         known = None if production is None else production.metrics or {}
-        return standing(known, run_id, now)
+        curve = (known or {}).get("learning_curve") or {}
+        told = labels and curve.get("helps") is not None
+        advice = more_labels(curve["words"], " (production's curve)") if told else ()
+        return (*standing(known, run_id, now), *advice)
     return (f"Happened: {utc(now)}",)
 
 

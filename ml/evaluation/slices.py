@@ -122,15 +122,25 @@ def worst_errors(
     """
     wrong = np.flatnonzero(y_pred != holdout.labels)
     sure = probabilities[wrong].max(axis=1)
+    return as_errors(holdout, wrong[np.argsort(-sure, kind="stable")], y_pred, probabilities)
+
+
+def as_errors(
+    samples: Samples,
+    rows: NDArray[np.intp],
+    y_pred: NDArray[np.integer[Any]],
+    probabilities: NDArray[np.float64],
+) -> list[dict[str, Any]]:
+    """The first twenty of some rows: symbol, time, label, and what a model says how surely."""
     return [
         {
-            "symbol": str(holdout.symbols[row]),
-            "timestamp": utc(holdout.timestamps[row]).isoformat(),
-            "true": REGIMES[holdout.labels[row]],
+            "symbol": str(samples.symbols[row]),
+            "timestamp": utc(samples.timestamps[row]).isoformat(),
+            "true": REGIMES[samples.labels[row]],
             "predicted": REGIMES[y_pred[row]],
             "probability": float(probabilities[row].max()),
         }
-        for row in wrong[np.argsort(-sure, kind="stable")][:_MOST_ERRORS]
+        for row in rows[:_MOST_ERRORS]
     ]
 
 

@@ -55,8 +55,8 @@ def bootstrap_interval(
     Returns:
         Both ends; None where there are fewer than eight blocks, which say nothing.
     """
-    means = _resampled_means(values, timestamps, seed)
-    return None if means is None else _middle(means, level)
+    means = resampled_means(values, timestamps, seed)
+    return None if means is None else middle(means[0], level)
 
 
 def prediction_interval(
@@ -76,43 +76,56 @@ def prediction_interval(
     Returns:
         Both ends, 0 to 1; None where there are fewer than eight blocks, which say nothing.
     """
-    means = _resampled_means(shares, timestamps, seed)
-    if means is None:
+    found = resampled_means(shares, timestamps, seed)
+    if found is None:
         return None
-    measured, half = float(np.mean(shares)), len(means) // 2
-    low, high = _middle(measured + means[:half] - means[half:])
+    means, measured = found[0], float(np.mean(shares))
+    half = len(means) // 2
+    low, high = middle(measured + means[:half] - means[half:])
     return [max(0.0, min(low, measured)), min(1.0, max(high, measured))]
 
 
-def _middle(draws: Values, level: float = _LEVEL) -> list[float]:
+def middle(draws: Values, level: float = _LEVEL) -> list[float]:
+    """Both ends of what so large a share of the draws lies between."""
     ends_of_level = np.quantile(draws, ((1 - level) / 2, (1 + level) / 2))
     return [float(end) for end in ends_of_level]
 
 
-def _resampled_means(
-    values: Values, timestamps: NDArray[np.datetime64], seed: int
+def resampled_means(
+    values: Values, timestamps: NDArray[np.datetime64], seed: int = 0
 ) -> Values | None:
-    """Means of resamples `[2000]`, drawn one independently of the other."""
-    sums, rows = _by_moment(np.asarray(values, float), timestamps)
-    moments = len(rows)
-    length = block_length(sums - rows * (sums.sum() / rows.sum()))
+    """Means of resamples by a circular block bootstrap in time, each independent of the others.
+
+    Args:
+        values: one number a row `[n]`, or several `[n, k]`, which then are resampled alike, so
+            that their differences are those of the same rows.
+        timestamps: of the rows `[n]`, sorted.
+        seed: same rows and seed, same resamples.
+
+    Returns:
+        `[k, 2000]`; None where there are fewer than eight blocks, which say nothing.
+    """
+    sums, rows = _by_moment(np.asarray(values, float).reshape(len(values), -1).T, timestamps)
+    moments, columns = len(rows), len(sums)
+    # The last column says how long neighbours are alike.
+    length = block_length(sums[-1] - rows * (sums[-1].sum() / rows.sum()))
     if moments < _MIN_BLOCKS * length:
         return None
     blocks = -(-moments // length)
     # Twice round the circle, so that no block has an end.
-    totals = np.stack([np.r_[0.0, np.cumsum(np.r_[part, part])] for part in (sums, rows)])
+    totals = np.stack([np.r_[0.0, np.cumsum(np.r_[part, part])] for part in (*sums, rows)])
     last = moments - (blocks - 1) * length
     of_block, of_last = (
         totals[:, size : moments + size] - totals[:, :moments] for size in (length, last)
     )
     rng = np.random.default_rng(seed)
-    means = np.empty(_RESAMPLES)
-    step = max(1, _AT_ONCE // blocks)
+    means = np.empty((columns, _RESAMPLES))
+    step = max(1, _AT_ONCE // (blocks * columns))
     for first in range(0, _RESAMPLES, step):
         part = slice(first, min(first + step, _RESAMPLES))
         starts = rng.integers(moments, size=(part.stop - part.start, blocks))
         drawn = of_block[:, starts[:, :-1]].sum(axis=2) + of_last[:, starts[:, -1]]
-        means[part] = drawn[0] / drawn[1]
+        means[:, part] = drawn[:-1] / drawn[-1]
     return means
 
 
@@ -163,7 +176,7 @@ def _any_in(found: NDArray[np.intp], after: int, until: int) -> bool:
 
 
 def _by_moment(values: Values, timestamps: NDArray[np.datetime64]) -> tuple[Values, Values]:
-    """Sum of the values, and number of rows, of each timestamp."""
+    """Sums of the values `[k, n]`, and number of rows, of each timestamp."""
     starts = np.flatnonzero(np.r_[True, timestamps[1:] != timestamps[:-1]])
-    rows = np.diff(np.r_[starts, len(values)]).astype(float)
-    return np.add.reduceat(values, starts), rows
+    rows = np.diff(np.r_[starts, len(timestamps)]).astype(float)
+    return np.add.reduceat(values, starts, axis=1), rows

@@ -180,6 +180,33 @@ class _Change(TypedDict):
 
 
 @with_config(_PLAIN)
+class _Law(TypedDict):
+    asymptote: Share
+    scale: Number
+    exponent: Number
+
+
+@with_config(_PLAIN)
+class _Curve(TypedDict):
+    sizes: list[Number]
+    accuracies: list[Share]
+    intervals: list[Interval]
+    fit: _Law | None
+    labels: Count
+    doubling: Difference | None
+    helps: bool | None
+    words: str
+
+
+@with_config(_PLAIN)
+class _Suspects(TypedDict):
+    samples: Count
+    lift: Number | None
+    listed: list[_Error]
+    words: str
+
+
+@with_config(_PLAIN)
 class _Comparison(TypedDict):
     rows: Count
     left_out_rows: Count
@@ -271,6 +298,8 @@ class Metrics(TypedDict):
     permutation_importances: dict[str, Number]
     feature_groups: NotRequired[list[_Group]]
     drift: NotRequired[list[_Drift]]
+    learning_curve: NotRequired[_Curve]
+    suspects: NotRequired[_Suspects]
     decision: NotRequired[_Decision | None]
     latency_ms: Number
     git_commit: NotRequired[str | None]

@@ -104,6 +104,49 @@ def accuracy_chart(metrics: Mapping[str, Any], width: int, height: int) -> Chart
     )
 
 
+def curve_chart(metrics: Mapping[str, Any], width: int, height: int) -> Chart | None:
+    """Accuracy by how many labels were learned from, to twice as many as there are.
+
+    Args:
+        metrics: content of `metrics.json`; None is returned without a fitted `learning_curve`.
+        width: pixels.
+        height: pixels.
+    """
+    curve = metrics.get("learning_curve") or {}
+    sizes, law = curve.get("sizes"), curve.get("fit")
+    if not sizes or not law:
+        return None
+    first, last = sizes[0], 2 * max(curve["labels"], sizes[-1])
+    steps = [first * (last / first) ** (k / 40) for k in range(41)]
+    shares = [law["asymptote"] - law["scale"] * (n / sizes[-1]) ** -law["exponent"] for n in steps]
+    ends = [end for interval in curve["intervals"] for end in interval]
+    shown = _shares([{"accuracy": share} for share in (*shares, *ends)], None, None)
+    # Each doubling is as wide as the one before.
+    frame = Frame(width, height, (math.log2(first), math.log2(last)), shown)
+    dots = tuple(
+        Dot(frame.x(math.log2(n)), frame.y(share), 4.5, f"{n:,.0f} labels: {share:.1%}")
+        for n, share in zip(sizes, curve["accuracies"], strict=True)
+    )
+    fitted = (
+        Dot(frame.x(math.log2(n)), frame.y(s), 0, "") for n, s in zip(steps, shares, strict=True)
+    )
+    bars = (
+        Line("candidate", "95%", tuple(Dot(dot.x, frame.y(end), 0, "") for end in interval))
+        for dot, interval in zip(dots, curve["intervals"], strict=True)
+    )
+    ticks = (*sizes, last)
+    return Chart(
+        *(width, height, frame.left, width - frame.right, frame.top, height - frame.bottom),
+        x_ticks=tuple(Tick(frame.x(math.log2(n)), f"{n:,.0f}") for n in ticks),
+        y_ticks=frame.percents(),
+        lines=(
+            Line("production", "fit", tuple(fitted)),
+            *bars,
+            Line("candidate points", "measured", dots),
+        ),
+    )
+
+
 def history_chart(runs: Sequence[Mapping[str, Any]], width: int, height: int) -> Chart | None:
     """Accuracy of each run's candidate by when it was trained; None without at least two.
 

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from ml.contract import REGIMES
 from ml.errors import decoration
 from ml.registry.names import CONFUSION_FILE, REPORT_FILE, REPORT_PAGE_FILE
-from ml.report.charts import accuracy_chart, calibration_chart, confidence_chart
+from ml.report.charts import accuracy_chart, calibration_chart, confidence_chart, curve_chart
 from ml.report.plots import confusion_matrix_png
 from ml.report.text import text_report
 from ml.words import baseline, day, number, percent, points, verdict_of, visible, when
@@ -97,6 +97,8 @@ def html_report(metrics: Mapping[str, Any]) -> bytes:
         calibration=calibration_chart(metrics),
         believed=confidence_chart(metrics, 1040, 320),
         small_believed=confidence_chart(metrics, 440, 300),
+        curve=curve_chart(metrics, 1040, 300),
+        small_curve=curve_chart(metrics, 440, 300),
         features=_features(metrics),
         numbers=list(_leaves(metrics)),
     )

@@ -11,7 +11,7 @@ _TOP_FEATURES = 8
 
 def text_report(metrics: Mapping[str, Any]) -> str:
     """Renders `metrics.json` for people: verdict first, then what it rests on."""
-    sections = (_verdict, _change, _numbers, _regimes, _confusion, _features, _origin)
+    sections = (_verdict, _change, _numbers, _regimes, _confusion, _features, _labels, _origin)
     parts = ("\n".join(section(metrics)) for section in sections)
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -119,6 +119,11 @@ def _features(metrics: Mapping[str, Any]) -> Iterator[str]:
     impurity = metrics["feature_importances"]
     for name, lost in list(metrics["permutation_importances"].items())[:_TOP_FEATURES]:
         yield f"  {name:<26}{points(lost):>24}{impurity[name]:>10.1%}"
+
+
+def _labels(metrics: Mapping[str, Any]) -> Iterator[str]:
+    for name, title in (("learning_curve", "More labels"), ("suspects", "Wrong labels")):
+        yield f"{title}: {(metrics.get(name) or {}).get('words', 'not known')}"
 
 
 def _covered(metrics: Mapping[str, Any], part: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ml.data.profile import input_drift, profile_of
 from ml.data.samples import Samples
-from ml.data.split import require_two_regimes, split_at, split_by_time
+from ml.data.split import TimeSplit, require_two_regimes, split_at, split_by_time
 from ml.errors import decoration
 from ml.evaluation.diagnostics import impurity_importances
 from ml.evaluation.promotion import PromotionThresholds
@@ -22,11 +22,13 @@ from ml.report.pages import report_files
 from ml.training.ablation import lose_groups
 from ml.training.acceptance import accept_file
 from ml.training.cluster import spread
-from ml.training.cross_validation import cross_validate_in_time
+from ml.training.cross_validation import CrossValidation, cross_validate_in_time
+from ml.training.curve import learning_curve
 from ml.training.export import export_forest, with_metadata
 from ml.training.forest import TrainingOptions, fit_forest
 from ml.training.golden_rows import golden_rows
 from ml.training.metrics import Provenance, facts_of, measure_file, onnx_metadata, settings_of
+from ml.training.suspects import find_suspects
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +78,8 @@ def build_candidate(  # noqa: PLR0913
         embargo: gap between training and holdout.
         provenance: where the samples come from.
         scheduler: address of the Dask cluster that grows the forests; None: on this machine.
-        min_accuracy: floor of the rule; the file says from which confidence on it is reached.
+        min_accuracy: floor of the rule; the file says from which confidence on it is reached, and
+            the learning curve how many labels would reach it.
 
     Raises:
         ClusterUnavailable: if that cluster fails.
@@ -113,9 +116,31 @@ def build_candidate(  # noqa: PLR0913
     }
     with decoration("What each group of features is worth"):
         metrics["feature_groups"] = lose_groups(train, options, embargo)
+    accuracy = metrics["test_accuracy"]
+    metrics |= told_of_labels(samples, split, cv, options, embargo, accuracy, min_accuracy)
     model = with_metadata(bare, onnx_metadata(metrics, golden_rows(bare, samples)))
     metrics["latency_ms"] = accept_file(model, forest, holdout.at_most(_COMPARED_ROWS).features)
     metrics["model_sha256"] = hashlib.sha256(model).hexdigest()
     metrics["forest_sha256"] = hashlib.sha256(bare).hexdigest()
     log.info("Exported %d bytes, which answer like the forest in another process", len(model))
     return BuiltCandidate(model, metrics, metrics["model_sha256"])
+
+
+def told_of_labels(  # noqa: PLR0913, PLR0917 - what a run has made already
+    samples: Samples,
+    split: TimeSplit,
+    cv: CrossValidation,
+    options: TrainingOptions,
+    embargo: timedelta,
+    accuracy: float,
+    floor: float,
+) -> dict[str, Any]:
+    """Whether more labels would help, and which look wrong; neither ever fails a training."""
+    told: dict[str, Any] = {}
+    log.info("Asking what more labels would gain, and which look wrong")
+    with decoration("The learning curve"):
+        curve = learning_curve(samples, split, cv, options, accuracy, floor)
+        told["learning_curve"] = curve.to_dict()
+    with decoration("The list of labels that look wrong"):
+        told["suspects"] = find_suspects(samples, options, embargo).to_dict()
+    return told

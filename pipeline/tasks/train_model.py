@@ -60,4 +60,8 @@ def train_model(settings: Settings, run_id: str, snapshot: Mapping[str, Any]) ->
     label_next = list_labels(settings, run_id, candidate.model)
     told = ("test_accuracy", "train_accuracy", "cv_accuracy", "total_samples", "train_samples")
     numbers = {name: candidate.metrics[name] for name in told}
-    return {"model_sha256": candidate.sha256, "label_next": label_next, **numbers}
+    words = {
+        "label_next": label_next,
+        "more_labels": (candidate.metrics.get("learning_curve") or {}).get("words"),
+    }
+    return {"model_sha256": candidate.sha256, **words, **numbers}

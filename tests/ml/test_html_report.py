@@ -20,6 +20,8 @@ SECTIONS = [
         "strips",
         "confusion",
         "worst",
+        "labels",
+        "suspects",
         "regimes",
     ),
     *("balance", "features", "symbols", "drift", "numbers", "origin"),
@@ -158,6 +160,8 @@ def test_report_of_nothing_is_still_a_page():
         ("class_counts", "balance"),
         ("per_symbol", "symbols"),
         ("drift", "drift"),
+        ("learning_curve", "labels"),
+        ("suspects", "suspects"),
     ],
 )
 def test_section_without_its_key_is_left_out(key, section):
@@ -247,3 +251,16 @@ def test_period_without_rows_or_production_is_no_point():
 
 def test_points_of_no_number_are_not_known():
     assert points(None) == "not known"
+
+
+def test_labels_are_told_in_words_with_chart_and_list():
+    metrics = example_metrics()
+    found = page(metrics)
+
+    assert "Doubling the labels would gain about 1.9 points" in found.sections["labels"]
+    assert "1,910" in found.sections["labels"]
+    assert "SOLUSDT" in found.sections["suspects"]
+    metrics["learning_curve"] = {"sizes": [], "fit": None, "words": "too few labels to say"}
+    assert words(page(metrics).sections["labels"]) == (
+        "Would more labels help? Too few labels to say."
+    )

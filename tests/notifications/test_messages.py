@@ -310,3 +310,10 @@ def test_endless_lead_is_shortened_at_a_word_and_keeps_every_line_and_link():
     text = message.within(4096)
     assert len(text.encode("utf-16-le")) // 2 <= 4096
     assert "word…\nProduction model unchanged.\n\nRun: http" in text
+
+
+def test_complete_messages_say_what_more_labels_would_do():
+    metrics = judged() | {"more_labels": "doubling the labels would gain less than a point"}
+    told = messages.kept(metrics, gate_report(), COMPLETED).text
+
+    assert "\nMore labels: doubling the labels would gain less than a point." in told
