@@ -5,10 +5,11 @@ What is frozen here is what the gate validates and what training reads; the sour
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -151,6 +152,35 @@ def rows_once(
     once = "" if source.once or repeated else f" LIMIT 1 BY {', '.join(KEY)}"
     changed = tuple(f"{name} {source.types[name]}" for name, sql in found.items() if sql)
     return f"SELECT {selected} FROM ({rows}{once})", changed
+
+
+@contextmanager
+def earlier_part(engine: Engine, snapshot: Snapshot, before: datetime) -> Iterator[Snapshot]:
+    """The rows of a snapshot before a moment, as a table of its own while the block runs.
+
+    Its fingerprint is the one that a freeze of just these rows has.
+
+    Args:
+        engine: an engine on the server that holds the snapshot.
+        snapshot: what to take them from.
+        before: with a time zone.
+    """
+    part = f"{snapshot.table}_part"
+    whole, name = (f"{quoted(snapshot.database)}.{quoted(t)}" for t in (snapshot.table, part))
+    with engine.connect() as connection:
+        connection.execute(
+            text(
+                f"CREATE OR REPLACE TABLE {name} ENGINE = MergeTree ORDER BY (timestamp, symbol) "
+                f"SETTINGS allow_nullable_key = 1 AS SELECT * FROM {whole} "
+                f"WHERE toUInt32(timestamp) < {math.ceil(before.timestamp())}"
+            )
+        )
+        content = _content(connection, snapshot.database, part)
+    try:
+        yield replace(snapshot, table=part, rows=content[0], fingerprint=content[1])
+    finally:
+        with engine.connect() as connection:
+            connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
 
 
 def extent_of(engine: Engine, source: str = SOURCE_TABLE) -> tuple[int, ...]:

@@ -36,6 +36,9 @@ from ml.registry.deployment import roll_back
 from ml.registry.hold import release as lift_hold
 from ml.registry.models import open_store, read_candidate, read_production, write_candidate
 from ml.registry.status import read_status, status_text
+from ml.replay.page import PAGE, RESULT
+from ml.replay.plan import Gate, Plan
+from ml.replay.run import replay as replay_sundays
 from ml.report.explanation import explanation_page, explanation_text
 from ml.report.label_list import list_csv, list_text
 from ml.report.text import text_report
@@ -63,6 +66,7 @@ examples:
   python -m ml compare new.onnx production --connection --snapshot default.regime_snapshot_x
   python -m ml check regime_detector.onnx --connection
   python -m ml explain BTCUSDT 2026-11-22T02:00 --connection
+  python -m ml replay --connection --weeks 52 --label-delay 48
 
 \b
 exit codes:
@@ -393,6 +397,60 @@ def search(
         known = {"snapshot": frozen.name, "data_fingerprint": frozen.fingerprint}
         out.write_bytes(as_json({**known, **found.to_dict()}))
         print(f"Kept in {out}")
+
+
+@app.command(epilog=_EPILOG)
+def replay(
+    url: Url = None,
+    connection: Connection = False,
+    snapshot: Annotated[
+        str | None, typer.Option(metavar="DB.TABLE", help="Frozen rows; else all labelled now.")
+    ] = None,
+    weeks: Annotated[int, typer.Option(help="Sundays, the newest ones.")] = 52,
+    label_delay: Annotated[float, typer.Option(help="Hours until a row has its label.")] = 0,
+    answer: Annotated[
+        Literal["yes", "no", "both"], typer.Option(help="What a person says where one is asked.")
+    ] = "yes",
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Also run the data gate on each Sunday's rows.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of this replay; else replays/ and the day.")
+    ] = None,
+    trees: int = _GROWN.trees,
+    max_train_rows: Annotated[int, typer.Option(help="Of a Sunday.")] = _GROWN.max_train_rows,
+    holdout_fraction: Share = Recipe.holdout_fraction,
+    embargo_hours: Hours = 24,
+    min_accuracy: MinAccuracy = _RULE.min_accuracy,
+    min_improvement: MinImprovement = _RULE.min_improvement,
+    max_p_value: MaxPValue = _RULE.max_p_value,
+    min_holdout_days: MinDays = _RULE.min_holdout_days,
+    min_holdout_runs: MinRuns = _RULE.min_holdout_runs,
+    on_doubt: OnDoubt = "ask",
+) -> None:
+    """Replay past Sundays: what they would have come to, under this rule and others.
+
+    Production is not touched. Called again, it goes on where it was stopped.
+    """
+    plan = Plan(
+        *(weeks, timedelta(hours=label_delay), answer),
+        TrainingOptions(trees=trees, max_train_rows=max_train_rows),
+        *(holdout_fraction, timedelta(hours=embargo_hours)),
+        PromotionThresholds(
+            min_accuracy, min_improvement, max_p_value, min_holdout_days, min_holdout_runs, on_doubt
+        ),
+    )
+    judge: Gate | None = None
+    if gate:
+        from pipeline.tasks.replay import gate_by  # noqa: PLC0415 - takes Airflow, 2 s
+
+        judge = gate_by()
+    folder = out or Path("replays") / f"{datetime.now(UTC):%Y-%m-%d}"
+    with shown_progress(sys.stderr), open_clickhouse(url, connection=connection) as engine:
+        rows = find_snapshot(engine, snapshot) if snapshot else None
+        found = replay_sundays(engine, plan, folder, snapshot=rows, gate=judge)
+    print(*found["says"], sep=".\n", end=".\n")
+    print(f"The page: {folder / PAGE}, the numbers: {folder / RESULT}")
 
 
 def _require_own_settings(context: typer.Context) -> None:

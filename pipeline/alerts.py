@@ -16,7 +16,7 @@ from airflow.sdk.log import mask_secret
 
 from ml.errors import decoration
 from notifications.patience import WITHIN
-from pipeline.dag_defaults import ROLLBACK, TRAINING, WATCH
+from pipeline.dag_defaults import REPLAY, ROLLBACK, TRAINING, WATCH
 from pipeline.failure import failure_message
 from pipeline.settings import read_models
 from pipeline.ui.addresses import label_link, links_of_run, links_of_task
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _Setting = TypeVar("_Setting")
 
+_WORK: Final = {ROLLBACK: "Rollback", WATCH: "Watch", REPLAY: "Replay"}
 _TOLD_KEY: Final = "failure_message"
 CAME_TO: Final = "came_to"
 """Key of a failed task's XCom: whether the run was `rejected` or `failed`, and why."""
@@ -202,7 +203,7 @@ def _after(run_id: str, *, labels: bool = False) -> tuple[str, ...]:
 
 
 def _work(context: Mapping[str, Any]) -> str:
-    return {ROLLBACK: "Rollback", WATCH: "Watch"}.get(_dag_id(context), "Training")
+    return _WORK.get(_dag_id(context), "Training")
 
 
 def _links(context: Mapping[str, Any]) -> dict[str, str]:

@@ -24,6 +24,7 @@ from airflow.sdk import (
 TRAINING: Final = "regime_model_training"
 ROLLBACK: Final = "regime_model_rollback"
 WATCH: Final = "regime_model_watch"
+REPLAY: Final = "regime_model_replay"
 MODEL: Final = Asset("regime_model", group="models")
 """Whoever schedules on it hears of every change of production."""
 WORRYING: Final = Asset("regime_model_worrying", group="models")

@@ -143,6 +143,11 @@ def read_data_docs_dir() -> Path:
     return _folder("DATA_DOCS_DIR", "data_docs")
 
 
+def read_replays_dir() -> Path:
+    """The folder of the replays: below the Data Docs, which workers write and the UI shows."""
+    return read_data_docs_dir() / "replays"
+
+
 def _on_doubt() -> str | None:
     value = read_text("ON_DOUBT")
     if value not in {None, *ON_DOUBT}:

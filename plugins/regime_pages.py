@@ -33,6 +33,7 @@ class RegimePages(AirflowPlugin):
             _in_navigation("Models", "models") | _icon("models"),
             _in_navigation("Label next", "label-next") | _icon("label-next"),
             _in_navigation("Production", "production") | _icon("production"),
+            _in_navigation("Replays", "replays") | _icon("replays"),
             *_tabs("Data Docs", "data-docs/run"),
             *_tabs("Report", "report"),
         ]

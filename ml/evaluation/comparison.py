@@ -3,6 +3,7 @@
 The promotion rule itself is in `ml.evaluation.promotion`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,8 +43,8 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class _Unseen:
-    """Which holdout rows production was not trained on, and what to say about it."""
+class Unseen:
+    """Which holdout rows `[n]` a model is compared on, and what to say about it."""
 
     rows: NDArray[np.bool_]
     notes: tuple[str, ...] = ()
@@ -96,7 +97,7 @@ def score_on_holdout(
     except ModelBroken as problem:
         broken = replace(alone, production_problem=str(problem), doubts=doubts)
         return Scored(broken, nothing, correct)
-    unseen = _unseen(holdout, read_metadata(session))
+    unseen = unseen_rows(holdout.timestamps, read_metadata(session))
     production_correct = production_pred == holdout.labels
     compared = _compare(correct, production_correct, unseen.rows, holdout.timestamps)
     if costs:
@@ -149,8 +150,14 @@ def _compare(
     )
 
 
-def _unseen(holdout: Samples, metadata: dict[str, str]) -> _Unseen:
-    everything = np.ones(len(holdout), bool)
+def unseen_rows(timestamps: NDArray[np.datetime64], metadata: Mapping[str, str]) -> Unseen:
+    """Leaves out the rows that production was trained on, unless too few would be left.
+
+    Args:
+        timestamps: of the holdout's rows `[n]`.
+        metadata: of production's file, with `train_start` and `train_end`.
+    """
+    everything = np.ones(len(timestamps), bool)
     try:
         start, end = (moment_of(metadata[key]) for key in ("train_start", "train_end"))
     except (KeyError, ValueError):
@@ -158,17 +165,17 @@ def _unseen(holdout: Samples, metadata: dict[str, str]) -> _Unseen:
             "the production file does not say what it was trained on, so rows it may have seen "
             "could not leave the comparison"
         )
-        return _Unseen(everything, (note,))
-    seen = (holdout.timestamps >= start) & (holdout.timestamps <= end)
+        return Unseen(everything, (note,))
+    seen = (timestamps >= start) & (timestamps <= end)
     count = int(np.count_nonzero(seen))
     if not count:
-        return _Unseen(everything)
+        return Unseen(everything)
     period = f"production was trained on {metadata['train_start']} to {metadata['train_end']}"
-    if len(holdout) - count < MIN_HOLDOUT_SAMPLES:
+    if len(timestamps) - count < MIN_HOLDOUT_SAMPLES:
         note = (
-            f"{period}, where {count} of the {len(holdout)} holdout rows lie: too few would be "
+            f"{period}, where {count} of the {len(timestamps)} holdout rows lie: too few would be "
             "left, so they could not leave the comparison, which favours production"
         )
-        return _Unseen(everything, (note,))
+        return Unseen(everything, (note,))
     note = f"{period}: the {count} holdout rows of that time left the comparison of both models"
-    return _Unseen(~seen, (note,))
+    return Unseen(~seen, (note,))

@@ -36,14 +36,7 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
     Raises:
         DataRejected: if a rule does not hold; the report is logged before.
     """
-    thresholds = Thresholds(
-        min_samples=settings.min_labeled_samples,
-        min_classes=settings.min_classes,
-        min_samples_per_class=settings.min_samples_per_class,
-        min_class_share=settings.min_class_share,
-        max_class_share=settings.max_class_share,
-        max_label_age_days=settings.max_label_age_days,
-    )
+    thresholds = thresholds_of(settings)
     production = read_production(settings.models)
     metrics = (production.metrics if production else None) or {}
     reference = _reference(production) if production else None
@@ -75,6 +68,13 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
             rejected.add_note(told)
         raise rejected
     return {"snapshot": snapshot.to_dict(), "report": report.to_dict()}
+
+
+def thresholds_of(settings: Settings) -> Thresholds:
+    """The bounds of the data gate."""
+    names = ("min_classes", "min_samples_per_class", "min_class_share", "max_class_share")
+    bounds = {name: getattr(settings, name) for name in (*names, "max_label_age_days")}
+    return Thresholds(min_samples=settings.min_labeled_samples, **bounds)
 
 
 def _reference(production: Production) -> Reference:

@@ -52,16 +52,7 @@ def validate_model(
     Returns:
         The decision with every number and reason.
     """
-    thresholds = PromotionThresholds(
-        settings.min_accuracy,
-        settings.min_improvement,
-        settings.max_p_value,
-        settings.min_holdout_days,
-        settings.min_holdout_runs,
-        on_doubt,
-        settings.max_slice_loss,
-        settings.decision_costs,
-    )
+    thresholds = thresholds_of(settings, on_doubt)
     frozen = Snapshot(**snapshot)
     judged = read_candidate(settings.models, run_id).metrics
     with clickhouse_engine() as engine:
@@ -86,3 +77,11 @@ def _change(settings: Settings, run_id: str, engine: "Engine") -> dict[str, Any]
             candidate = load_model(read_candidate(settings.models, run_id).model)
             return compare_answers(rows, candidate, load_model(production.model))
     return None
+
+
+def thresholds_of(settings: Settings, on_doubt: str) -> PromotionThresholds:
+    """What the promotion rule asks for."""
+    accuracy = settings.min_accuracy, settings.min_improvement, settings.max_p_value
+    evidence = settings.min_holdout_days, settings.min_holdout_runs
+    loss, costs = settings.max_slice_loss, settings.decision_costs
+    return PromotionThresholds(*accuracy, *evidence, on_doubt, loss, costs)

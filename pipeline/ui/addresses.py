@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from airflow.configuration import conf
 
 from ml.errors import decoration
-from pipeline.dag_defaults import ROLLBACK, WATCH
+from pipeline.dag_defaults import TRAINING, WATCH
 from pipeline.settings import read_text
 
 PREFIX: Final = "/regime-model"
@@ -90,10 +90,10 @@ def links_of_task(task: Any, page: str | None = None, decided: str | None = None
     with decoration("A link"):
         run = run_in_airflow(task.dag_id, task.run_id)
         links |= {"Run": run, "Log": f"{run}/tasks/{decided}" if decided else task.log_url}
-        if task.dag_id == ROLLBACK:
-            return {**links, "Models": models_page()}
         if task.dag_id == WATCH:
             return {"Production": production_page(), **links}
+        if task.dag_id != TRAINING:
+            return {**links, "Models": models_page()}
         if page or task.task_id != "check_data":
             with decoration("The link to the Data Docs"):
                 links["Data Docs"] = _data_docs(task, page)

@@ -16,7 +16,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from pipeline.dag_defaults import ROLLBACK, TRAINING
-from pipeline.settings import read_models
+from pipeline.settings import read_models, read_replays_dir
 from pipeline.thresholds import SettingError
 from pipeline.ui.addresses import PREFIX, address, dag_address
 from pipeline.ui.data_docs import docs_page, page_of_run
@@ -33,8 +33,9 @@ _ICONS: Final = {
     "models": "M12 3l8 4.5v9L12 21l-8-4.5v-9zM4 7.5l8 4.5 8-4.5M12 12v9",
     "label-next": "M4 12V4h8l8 8-8 8zM8 8h.01",
     "production": "M3 12h4l3-7 4 14 3-7h4",
+    "replays": "M4 5v5h5M4.5 10a8 8 0 1 1-.5 4M12 8v4l3 2",
 }
-"""A sheet with a tick; a box; a tag; a pulse."""
+"""A sheet with a tick; a box; a tag; a pulse; a clock that is turned back."""
 _NOT_LOGGED_IN: Final = "Invalid JWT token"
 """What Airflow says, with 403, of a login that another secret has signed."""
 
@@ -55,6 +56,7 @@ def pages() -> FastAPI:
     app.get("/label-next")(label_next)
     app.get("/label-next.csv")(label_next_csv)
     app.get("/production")(watched)
+    app.get("/replays")(replays)
     app.get("/production/{what}")(production)
     app.get("/icon/{name}.svg")(icon)
     return app
@@ -119,6 +121,13 @@ def watched() -> Response:
     from ml.report.production_page import production_page
 
     return html(production_page(read_models(), datetime.now(UTC)))
+
+
+def replays() -> Response:
+    """Lists the replays of past Sundays."""
+    from ml.replay.page import replays_page
+
+    return html(replays_page(read_replays_dir()))
 
 
 def production(what: str) -> Response:

@@ -76,6 +76,15 @@ def test_rollback_starts_by_hand_only_and_alone(rollback: Any) -> None:
     }
 
 
+def test_replay_starts_by_hand_only_alone_and_says_what_it_replays(dags: Any) -> None:
+    replay = dags["regime_model_replay"]
+    assert replay.timetable.can_be_scheduled is False
+    assert (replay.catchup, replay.max_active_runs) == (False, 1)
+    assert _graph(replay) == {"replay": set()}
+    asked = {name: replay.params[name] for name in ("weeks", "label_delay", "answer", "gate")}
+    assert asked == {"weeks": 52, "label_delay": 0, "answer": "yes", "gate": False}
+
+
 def test_question_ends_before_its_run_does(dag: Any) -> None:
     (asking,) = [task for task in dag.tasks if hasattr(task, "response_timeout")]
     assert asking.response_timeout < dag.dagrun_timeout
