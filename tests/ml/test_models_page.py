@@ -235,3 +235,7 @@ def test_candidate_whose_run_failed_later_is_told_as_failed_unless_it_was_deploy
     told = {name: row for row in rows for name in names if name in row.replace("<wbr>", "")}
     assert ">Deployed<" not in told[names[1]] and ">Failed<" in told[names[1]]
     assert "disk full" in told[names[1]] and "disk full" not in told[names[0]]
+
+
+def test_last_run_says_what_more_labels_would_do(kept: Path) -> None:
+    assert "More labels: too few labels to say whether more of them would help." in _page(kept)
