@@ -35,7 +35,7 @@ def predict_simply(
         `last_label`: the label that the symbol had before, or else the most frequent one; it knows
         labels up to the very row, which no model is given: where regimes last, it is hard to beat.
         `linear`: a logistic regression, and `stump`: a tree of one split, on the forest's inputs
-        and at most 5,000 of its rows.
+        and at most 2,000 of its rows.
     """
     train, held = samples.rows(training), samples.rows(holdout)
     usual = REGIMES.index(most_frequent(train.class_counts()))
@@ -66,7 +66,7 @@ def _labels_before(samples: Samples, otherwise: int) -> NDArray[np.uint8]:
     return before
 
 
-_FITTED_ROWS: Final = 5_000
+_FITTED_ROWS: Final = 2_000
 _SCORED_ROWS: Final = 50_000
 """One or two seconds of scoring for a forest of 200 trees."""
 _MOST_REPEATS: Final = 5

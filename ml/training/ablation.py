@@ -16,7 +16,8 @@ from ml.training.forest import TrainingOptions, grow
 
 _FOLDS: Final = 2
 """The newest ones of the cross-validation: their pasts are the longest."""
-_ROWS: Final = 10_000
+_ROWS: Final = 5_000
+_TREES: Final = 10
 _LITTLE: Final = 0.01
 """A group that is worth less for sure may go."""
 
@@ -31,8 +32,7 @@ def lose_groups(
 
     Args:
         samples: the training samples; the holdout must not be among them.
-        options: how to grow a forest; here it has as many trees as a fold's, and a fold at most
-            10,000 rows.
+        options: how to grow a forest; here it has at most 10 trees, and a fold 5,000 rows.
         embargo: gap between a fold's training and scored rows.
 
     Returns:
@@ -42,7 +42,7 @@ def lose_groups(
     """
     folds = time_folds(samples.timestamps, options.cv_folds, embargo)[-_FOLDS:]
     usable = [fold for fold in folds if len(np.unique(samples.labels[fold.training])) > 1]
-    small = replace(options, trees=min(options.trees, options.cv_trees))
+    small = replace(options, trees=min(options.cv_trees, _TREES))
     parts = [_Part(samples, fold, small) for fold in usable]
     if not parts:
         return []
