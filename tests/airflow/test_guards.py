@@ -89,7 +89,10 @@ def test_rejected_run_stands_first_on_models_with_what_was_found(ui: Place) -> N
     assert ui.airflow.finished(DAG, rejected)[0] == "failed"
     page = ui.site.ask("models", VIEWER).text
     first = page.partition('id="production"')[0]
-    assert ": Rejected</h1>" in first and "<li>Labelled samples: 2000, expected at least 1000000.</li>" in first
+    assert (
+        ": Rejected</h1>" in first
+        and "<li>Labelled samples: 2000, expected at least 1000000.</li>" in first
+    )
 
 
 def test_pages_in_the_navigation_have_signs_of_their_own(ui: Place) -> None:

@@ -15,7 +15,7 @@ from tests.services.ways import Way
 pytestmark = pytest.mark.filterwarnings("default")
 
 SERVERS = pytest.mark.parametrize("way", ["native", a_quarter("http")], indirect=True)
-OF_ONE_RUN = {"run_id", "snapshot_table", "trained_at", "deployed_at", "latency_ms"}
+OF_ONE_RUN = {"run_id", "snapshot_table", "trained_at", "deployed_at", "latency_ms", "platform"}
 HomeAt = Callable[[Way], Home]
 
 
