@@ -10,7 +10,6 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-from clickhouse.conversion import converted
 from clickhouse.engine import where
 from clickhouse.errors import ClickHouseRefused
 from clickhouse.quoting import quoted
@@ -105,8 +104,7 @@ def _put_labels(engine: Engine, labels: Labels, table: str) -> None:
 
 def _key(source: Source) -> str:
     """SQL of symbol and seconds of a row as they are frozen, under names that no column has."""
-    symbol = converted("symbol", source.types["symbol"], "text") or "symbol"
-    time = converted("timestamp", source.types["timestamp"], "time") or "timestamp"
+    symbol, time = source.sql("symbol", "text"), source.sql("timestamp", "time")
     return f"toString({symbol}) AS s_given, toUInt32({time}) AS t_given"
 
 

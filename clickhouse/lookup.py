@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from clickhouse.conversion import converted
 from clickhouse.quoting import quote, quoted
 from clickhouse.snapshot import SOURCE_TABLE, rows_once
 from clickhouse.source import KEY, Source, look_at
@@ -73,9 +72,8 @@ def symbols_of(engine: Engine, source: str = SOURCE_TABLE) -> list[str]:
 
 def _key_of(source: Source) -> tuple[str, str]:
     """SQL of symbol as text and timestamp as seconds."""
-    symbol = converted("symbol", source.types["symbol"], "text") or "toString(symbol)"
-    time = converted("timestamp", source.types["timestamp"], "time") or "timestamp"
-    return symbol, f"toUInt32({time})"
+    symbol, time = source.sql("symbol", "text"), source.sql("timestamp", "time")
+    return f"toString({symbol})", f"toUInt32({time})"
 
 
 def _all(connection: Connection, query: str) -> list[tuple[Any, ...]]:

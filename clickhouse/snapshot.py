@@ -112,9 +112,7 @@ def _labelled_rows(
     source: Source, columns: Sequence[str], label: str
 ) -> tuple[str, tuple[str, ...]]:
     """SQL of the labelled rows, each once, and which columns it converts from which type."""
-    kind = converted(label, source.types[label], "text")
-    rows, changed = rows_once(source, (*columns, label), f"{kind or quoted(label)} != ''", (label,))
-    return rows, changed
+    return rows_once(source, (*columns, label), f"{source.sql(label, 'text')} != ''", (label,))
 
 
 def rows_once(

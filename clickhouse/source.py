@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from clickhouse.conversion import Role, converted
 from clickhouse.engine import where
 from clickhouse.errors import ClickHouseRefused
 from clickhouse.quoting import quoted
@@ -100,6 +101,10 @@ class Source:
     types: dict[str, str]
     once: bool
     cancelled: str
+
+    def sql(self, column: str, role: Role) -> str:
+        """SQL of a column as a freeze takes it: converted, where that is needed."""
+        return converted(column, self.types[column], role) or quoted(column)
 
 
 def family(engine: str) -> str:

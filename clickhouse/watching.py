@@ -15,10 +15,9 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, text
 
-from clickhouse.conversion import converted
 from clickhouse.quoting import quote, quoted
 from clickhouse.snapshot import SOURCE_TABLE, Snapshot, rows_once
-from clickhouse.source import KEY, Source, look_at
+from clickhouse.source import KEY, look_at
 
 DAYS_TABLE: Final = "regime_model_watch"
 _COPY: Final = "regime_watch_rows_"
@@ -67,7 +66,7 @@ def rows_by_day(
     """
     with engine.connect() as connection:
         looked = look_at(connection, source, KEY)
-        time = _time(looked)
+        time = looked.sql("timestamp", "time")
         wanted = f"{time} >= {_sql(midnight(first))} AND {time} <= {_sql(now)}"
         if looked.cancelled:
             wanted += f" AND {quoted(looked.cancelled)} > 0"
@@ -106,7 +105,7 @@ def rows_of_days(  # noqa: PLR0913
     """
     with engine.connect() as connection:
         looked = look_at(connection, source, (*KEY, *columns, "regime_label"))
-        time, label = _time(looked), _label(looked)
+        time, label = looked.sql("timestamp", "time"), looked.sql("regime_label", "text")
         wanted = f"{time} >= {_sql(since)} AND {time} < {_sql(until)}"
         known = f"({', '.join(map(quote, labels))})"
         wanted += f" AND {label} IN {known}" if labelled else ""
@@ -203,14 +202,6 @@ def _drop_left_copies(connection: Connection, database: str) -> None:
     for name, comment in connection.execute(text(tables), {"database": database}).all():
         if str(name).startswith(_COPY) and str(comment) < yesterday:
             connection.execute(text(f"DROP TABLE IF EXISTS {quoted(database)}.{quoted(name)}"))
-
-
-def _time(source: Source) -> str:
-    return converted("timestamp", source.types["timestamp"], "time") or "timestamp"
-
-
-def _label(source: Source) -> str:
-    return converted("regime_label", source.types["regime_label"], "text") or "regime_label"
 
 
 def midnight(day: date) -> datetime:
