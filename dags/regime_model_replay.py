@@ -23,10 +23,8 @@ _SECTION = "What is replayed"
     dagrun_timeout=timedelta(days=2),
     default_args={
         **RETRIES,
-        "owner": "ml",
         "execution_timeout": timedelta(days=1),
         "on_failure_callback": tell_of_failed_task,
-        "show_return_value_in_logs": False,
     },
     on_failure_callback=tell_of_failed_run,
     params={

@@ -22,10 +22,8 @@ from pipeline.ui.explained import explained
     dagrun_timeout=timedelta(hours=12),
     default_args={
         **RETRIES,
-        "owner": "ml",
         "execution_timeout": timedelta(hours=4),
         "on_failure_callback": tell_of_failed_task,
-        "show_return_value_in_logs": False,
     },
     on_failure_callback=tell_of_failed_run,
     tags=["ml", "regime"],

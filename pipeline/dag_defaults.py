@@ -61,6 +61,8 @@ PERMANENT_FAILURES: Final = (
 )
 
 RETRIES: Final[dict[str, Any]] = {
+    "owner": "ml",
+    "show_return_value_in_logs": False,
     "retries": 3,
     "retry_delay": timedelta(minutes=1),
     "retry_exponential_backoff": 2.0,

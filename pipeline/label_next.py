@@ -4,9 +4,7 @@ It adorns a run: whatever breaks it is logged, and the run goes on.
 """
 
 import logging
-import uuid
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from ml.errors import decoration
 from pipeline.connection import clickhouse_engine
@@ -32,9 +30,11 @@ def list_labels(settings: Settings, run_id: str, candidate: bytes | None = None)
     if not settings.labels_wanted:
         return ""
     with decoration("The list of rows to label next"):
+        from ml.json_files import as_json
         from ml.labelling.listing import keep_list, make_list
         from ml.labelling.ranking import Wishes
         from ml.registry.models import read_production
+        from ml.registry.store import Folder
         from ml.report.label_list import list_line
 
         wishes = Wishes(
@@ -48,19 +48,10 @@ def list_labels(settings: Settings, run_id: str, candidate: bytes | None = None)
             model = production.model if production else None
             made = make_list(engine, wishes, model, candidate, run_id)
             content = made.to_dict()
-            _write(settings.data_docs_dir / LIST_FILE, content)
+            Folder(settings.data_docs_dir).write(LIST_FILE, as_json(content))
             with decoration("The table regime_labels_wanted"):
                 keep_list(engine, settings.snapshot_database, made)
         told = list_line(content["rows"])
         log.info("%s", told)
         return told
     return ""
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    from ml.json_files import as_json
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{uuid.uuid4().hex}.part")
-    part.write_bytes(as_json(content))
-    part.replace(path)

@@ -140,11 +140,9 @@ def _compare(
     """Compares which rows were predicted correctly `[n]`, on those that count."""
     a, b = candidate[rows], production[rows]
     interval = bootstrap_interval(a.astype(float) - b, timestamps[rows])
-    return Comparison(
-        rows=len(a),
-        both_correct=int((a & b).sum()),
-        only_candidate_correct=int((a & ~b).sum()),
-        only_production_correct=int((b & ~a).sum()),
+    return Comparison.of(
+        a,
+        b,
         left_out_rows=len(rows) - len(a),
         difference_interval=(interval[0], interval[1]) if interval else None,
     )

@@ -3,9 +3,14 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ml.errors import ModelError
 from ml.evaluation.slice_losses import SliceLosses
 from ml.evaluation.statistics import mcnemar_p_value
+
+Right = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,17 @@ class Comparison:
     difference_interval: tuple[float, float] | None = None
     costs: tuple[float, float] | None = None
     slices: SliceLosses | None = None
+
+    @classmethod
+    def of(cls, candidate: Right, production: Right, **further: Any) -> "Comparison":
+        """Counts which of the same rows each model predicts correctly `[n]`."""
+        return cls(
+            rows=len(candidate),
+            both_correct=int(np.count_nonzero(candidate & production)),
+            only_candidate_correct=int(np.count_nonzero(candidate & ~production)),
+            only_production_correct=int(np.count_nonzero(production & ~candidate)),
+            **further,
+        )
 
     def __post_init__(self) -> None:
         counts = (self.both_correct, self.only_candidate_correct, self.only_production_correct)

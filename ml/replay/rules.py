@@ -116,7 +116,7 @@ class History:
                 raise ValueError(f"there is no candidate of Sunday {number} or {live}")
             part = candidate.holdout
             unseen = unseen_rows(self.timestamps[part], production.metadata).rows
-            pair = _compare(candidate.right[part][unseen], production.right[part][unseen])
+            pair = Comparison.of(candidate.right[part][unseen], production.right[part][unseen])
             self._compared[number, live] = replace(candidate.evidence, comparison=pair)
         return self._compared[number, live]
 
@@ -184,12 +184,3 @@ def grid(present: Rule) -> Iterator[Rule]:
     ):
         thresholds = PromotionThresholds(floor, improvement, p_value, days, runs, ASK)
         yield Rule(thresholds, answer, schedule)
-
-
-def _compare(candidate: NDArray[np.bool_], production: NDArray[np.bool_]) -> Comparison:
-    return Comparison(
-        rows=len(candidate),
-        both_correct=int(np.count_nonzero(candidate & production)),
-        only_candidate_correct=int(np.count_nonzero(candidate & ~production)),
-        only_production_correct=int(np.count_nonzero(production & ~candidate)),
-    )

@@ -14,7 +14,7 @@ from ml.evaluation.promotion import PromotionThresholds
 from ml.evaluation.validation import judge_candidate
 from ml.onnx_model import load_model
 from ml.registry.hold import release
-from ml.registry.models import read_candidate, read_production
+from ml.registry.models import Candidate, read_candidate, read_production
 from ml.registry.names import REPORT_FILE, candidate_folder
 from ml.report.text import verdict_lines
 from pipeline.connection import clickhouse_engine
@@ -54,11 +54,12 @@ def validate_model(
     """
     thresholds = thresholds_of(settings, on_doubt)
     frozen = Snapshot(**snapshot)
-    judged = read_candidate(settings.models, run_id).metrics
+    candidate = read_candidate(settings.models, run_id)
+    holdout_start = moment_of(candidate.metrics["holdout_start"])
     with clickhouse_engine() as engine:
         verify(engine, frozen)
-        samples = read_rows_since(engine, frozen, moment_of(judged["holdout_start"]))
-        change = _change(settings, run_id, engine)
+        samples = read_rows_since(engine, frozen, holdout_start)
+        change = _change(settings, candidate, engine)
     judged_now = judge_candidate(settings.models, run_id, samples, thresholds, former_place, change)
     decision = judged_now.to_dict() | {"change": (change or {}).get("words", [])}
     with log_group(log, "Report"), decoration("The report in the log"):
@@ -68,14 +69,13 @@ def validate_model(
     return decision
 
 
-def _change(settings: Settings, run_id: str, engine: "Engine") -> dict[str, Any] | None:
+def _change(settings: Settings, candidate: Candidate, engine: "Engine") -> dict[str, Any] | None:
     """What changes for the application on the newest rows that nobody has labelled."""
     with decoration("What changes on unlabelled rows"):
         production = read_production(settings.models)
         if production is not None:
             rows = newest_unlabelled_rows(engine, settings.snapshot_database)
-            candidate = load_model(read_candidate(settings.models, run_id).model)
-            return compare_answers(rows, candidate, load_model(production.model))
+            return compare_answers(rows, load_model(candidate.model), load_model(production.model))
     return None
 
 

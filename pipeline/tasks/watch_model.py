@@ -1,6 +1,5 @@
 """The task `watch_model`: what the days since the last look say of the model that trades."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, Final
 from clickhouse.snapshot import prune
 from clickhouse.watching import read_days, write_day
 from ml.errors import decoration
+from ml.json_files import as_json
 from ml.registry.models import read_production
 from ml.registry.names import WATCH_FILE
 from ml.registry.status import look_at_production, metrics_of_runs
@@ -141,4 +141,4 @@ def _others(models: Store, now: datetime) -> list[Finding]:
 
 def _keep_page(models: Store, days: Mapping[date, Facts]) -> None:
     with decoration("The page Production"):
-        models.write(WATCH_FILE, json.dumps(summary_of(days), ensure_ascii=False).encode())
+        models.write(WATCH_FILE, as_json(summary_of(days)))

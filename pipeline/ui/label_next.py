@@ -31,8 +31,6 @@ def label_next_csv() -> Response:
 
 def _kept() -> dict[str, Any]:
     from ml.json_files import read_object
+    from ml.registry.store import Folder
 
-    try:
-        return read_object((read_data_docs_dir() / LIST_FILE).read_bytes()) or {}
-    except FileNotFoundError:
-        return {}
+    return read_object(Folder(read_data_docs_dir()).read(LIST_FILE)) or {}

@@ -157,7 +157,7 @@ def _dags(folder: Path) -> Path:
     """The DAGs without a schedule, copies of one of them, and the consumer of docs/models.md."""
     dags = dags_without_schedule(folder)
     training = (dags / f"{DAG}.py").read_text(encoding="utf-8")
-    once = _replaced(training, '"owner": "ml",', '"owner": "ml", "retries": 0,')
+    once = _replaced(training, "**RETRIES,", '**RETRIES, "retries": 0,')
     short = _replaced(once, "timedelta(hours=12) + APPROVAL_WAIT", "timedelta(seconds=30)")
     for name, text in {ONCE: once, SHORT: short}.items():
         (dags / f"{name}.py").write_text(text.replace(DAG, name), encoding="utf-8")
