@@ -49,11 +49,14 @@ class _ToBar(logging.Handler):
 @contextmanager
 def _listening(handler: logging.Handler) -> Iterator[None]:
     room = logging.getLogger("ml")
-    level = room.level
+    level, propagate = room.level, room.propagate
     room.addHandler(handler)
     room.setLevel(logging.INFO)
+    # Airflow, imported for a Connection, would write each line once more.
+    room.propagate = False
     try:
         yield
     finally:
         room.removeHandler(handler)
         room.setLevel(level)
+        room.propagate = propagate

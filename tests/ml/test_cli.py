@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -370,6 +371,17 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(samples, build):
     assert "━" in terminal.getvalue() and "\x1b[" in terminal.getvalue()
     assert "Training on" in file.getvalue() and "\x1b[" not in file.getvalue()
     assert len(file.getvalue().splitlines()) >= 3
+
+
+def test_progress_is_written_once_where_others_listen_too(caplog):
+    caplog.set_level(logging.INFO)
+    file = io.StringIO()
+    with shown_progress(file):
+        logging.getLogger("ml.training").info("half way")
+    logging.getLogger("ml.training").info("done")
+
+    assert file.getvalue().splitlines()[0].endswith("half way")
+    assert [record.message for record in caplog.records] == ["done"]
 
 
 def test_metrics_of_the_command_line_are_json(trained, tmp_path):
