@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import chi2
 
 from ml.contract import FEATURES, GROUPS
 from ml.data.samples import Samples
@@ -18,6 +19,9 @@ _FOLDS: Final = 2
 """The newest ones of the cross-validation: their pasts are the longest."""
 _ROWS: Final = 5_000
 _TREES: Final = 10
+_GROWN: Final = 2
+"""Forests of other seeds: small ones differ from each other by more than many groups are worth."""
+_TWO_SIDED: Final = 1.96
 _LITTLE: Final = 0.01
 """A group that is worth less for sure may go."""
 
@@ -37,8 +41,9 @@ def lose_groups(
 
     Returns:
         For each group its `group`, `features`, the accuracy `lost` without it (-1 to 1), the 95%
-        `interval` of that, None if the rows are too few to tell, and whether it is `dispensable`:
-        whether it is worth less than one point for sure. Empty without a fold.
+        `interval` of that over rows and over forests of other seeds, None if the rows are too few
+        to tell, and whether it is `dispensable`: whether it is worth less than one point for sure.
+        Empty without a fold.
     """
     folds = time_folds(samples.timestamps, options.cv_folds, embargo)[-_FOLDS:]
     usable = [fold for fold in folds if len(np.unique(samples.labels[fold.training])) > 1]
@@ -47,9 +52,17 @@ def lose_groups(
     if not parts:
         return []
     moments = np.concatenate([part.timestamps for part in parts])
-    whole = np.concatenate([part.right(range(len(INPUTS))) for part in parts])
+    groups = _groups(FEATURES)
+    whole = _right(parts, ())
+    lost = np.stack([whole - _right(parts, names) for names in groups.values()])
+    means = lost.mean(axis=2)
+    # Of the mean over the forests; the middle of all groups, for one alone says next to nothing,
+    # and a group without which forests guess says too much.
+    middle = np.median(means.var(axis=1, ddof=1)) / chi2.median(df=_GROWN - 1) * (_GROWN - 1)
+    spread = float(np.sqrt(middle / _GROWN))
     return [
-        _without(group, names, whole, parts, moments) for group, names in _groups(FEATURES).items()
+        _told(group, names, of_rows.mean(axis=0), moments, spread)
+        for (group, names), of_rows in zip(groups.items(), lost, strict=True)
     ]
 
 
@@ -64,29 +77,36 @@ class _Part:
         self.inputs, self.asked = forest_inputs(train.features), forest_inputs(scored.features)
         self.labels, self.y_true = train.labels, scored.labels
 
-    def right(self, columns: Any) -> NDArray[np.float64]:
+    def right(self, kept: list[int], seed: int) -> NDArray[np.float64]:
         """1 where a forest on these inputs predicts correctly `[n]`."""
-        kept = list(columns)
-        forest = grow(self.inputs[:, kept], self.labels, self.options)
+        forest = grow(self.inputs[:, kept], self.labels, replace(self.options, seed=seed))
         # With more threads the order of a sum varies, and with it who wins a tie.
         forest.set_params(n_jobs=1)
         return np.asarray(forest.predict(self.asked[:, kept]) == self.y_true, float)
 
 
-def _without(
+def _right(parts: list[_Part], without: tuple[str, ...]) -> NDArray[np.float64]:
+    """1 where a forest that is not given some features predicts correctly `[forests, n]`."""
+    kept = [k for k, name in enumerate(INPUTS) if name.split(" / ")[0] not in without]
+    seeds = [parts[0].options.seed + k for k in range(_GROWN)]
+    return np.stack([np.concatenate([part.right(kept, seed) for part in parts]) for seed in seeds])
+
+
+def _told(
     group: str,
     names: tuple[str, ...],
-    whole: NDArray[np.float64],
-    parts: list[_Part],
+    lost: NDArray[np.float64],
     moments: NDArray[np.datetime64],
+    spread: float,
 ) -> dict[str, Any]:
-    rest = [k for k, name in enumerate(INPUTS) if name.split(" / ")[0] not in names]
-    lost = whole - np.concatenate([part.right(rest) for part in parts])
-    interval = bootstrap_interval(lost, moments)
+    mean, interval = float(lost.mean()), bootstrap_interval(lost, moments)
+    if interval:
+        below, above = (float(np.hypot(end - mean, _TWO_SIDED * spread)) for end in interval)
+        interval = [max(-1.0, mean - below), min(1.0, mean + above)]
     return {
         "group": group,
         "features": list(names),
-        "lost": float(lost.mean()),
+        "lost": mean,
         "interval": interval,
         "dispensable": bool(interval and interval[1] < _LITTLE),
     }
