@@ -127,10 +127,10 @@ def test_replayed_rule_of_today_deploys_what_the_timeline_deployed(plain) -> Non
 
 @pytest.mark.full
 def test_killed_replay_goes_on_and_gives_the_same_bytes(tmp_path, market) -> None:
-    replayed(tmp_path, market, weeks=3, thresholds=LOW, options=_EIGHT_TREES)
+    replayed(tmp_path, market, weeks=5, thresholds=LOW, options=_EIGHT_TREES)
     out = tmp_path / "killed"
     command = [
-        *(sys.executable, "-m", "ml", "replay", "--weeks", "3", "--trees", "8", "--out", str(out)),
+        *(sys.executable, "-m", "ml", "replay", "--weeks", "5", "--trees", "8", "--out", str(out)),
         *("--min-accuracy", "0.3", "--url"),
         f"clickhouse+chdb:///default?path={tmp_path / 'clickhouse'}",
     ]
