@@ -48,6 +48,7 @@ class ChdbAdapter(BaseAdapter):
             body, response.status_code = self._query(_decoded(request.body)), 200
         except RuntimeError as error:  # ChdbError is one, and so is a folder that does not open
             body, response.status_code = str(error).encode(), 500
+        response.headers["Content-Length"] = str(len(body))
         response.raw = BytesIO(body)
         return response
 

@@ -45,6 +45,8 @@ _DEADLINE: Final = "1800"
 _TIMEOUTS: Final = {"connect_timeout": 10, "timeout": 300}
 _YES: Final = frozenset({"true", "1", "yes", "on"})
 _SHOWN: Final = 200
+_LENGTHS: Final = frozenset({"content-length", "transfer-encoding"})
+"""Headers of which each answer of a ClickHouse has one: where its body ends."""
 _NO_ANSWER: Final = (
     *(AssertionError, AttributeError, LookupError, OverflowError, TypeError, ValueError),
     struct.error,
@@ -171,7 +173,7 @@ class HttpTransport(RequestsTransport):  # type: ignore[misc]
             Column names, column types, rows; nothing for a statement without an answer.
 
         Raises:
-            EOFError: if the answer breaks off.
+            EOFError: if the answer breaks off, in its headers or in its rows.
         """
         # The server sends nothing before it knows that there will be no error.
         answer = self._send(query, {**(params or {}), "wait_end_of_query": "1"})
@@ -201,6 +203,9 @@ class HttpTransport(RequestsTransport):  # type: ignore[misc]
             headers=self.headers,
             verify=self.verify,
         )
+        # Python takes the end of a connection for the end of the headers.
+        if not response.content and not _LENGTHS & set(map(str.lower, response.headers)):
+            raise EOFError("the answer breaks off in its headers")
         if not any(name.lower().startswith("x-clickhouse-") for name in response.headers):
             begin = " ".join(response.text[:_SHOWN].split())
             raise NotClickHouse(f"HTTP status {response.status_code}, {begin or 'nothing'}")

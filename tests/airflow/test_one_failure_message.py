@@ -61,7 +61,7 @@ def test_every_way_of_failing_gives_one_message(
         assert state == "failed"
         # A second message of the way before would stand here.
         assert TOLD[way] in chat[before], chat[before]
-        assert "Data Docs: " in chat[before]
+        assert f"\nLog: {airflow.address}/dags/{dag_id}/runs/" in chat[before]
         return run_id
 
     def triggered(**conf: object) -> tuple[str, str]:

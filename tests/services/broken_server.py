@@ -40,6 +40,8 @@ ANSWERS = {
         "cut in the middle": Answer(http(b"1\nUInt8\n", kind=TSV, length=500)),
         "cut in a line": Answer(http(b"1\nUIn", kind=TSV)),
         "half of a header": Answer(b"HTTP/1.1 200 OK\r\nContent-Le"),
+        "status only": Answer(b"HTTP/1.1 200 OK\r\n"),
+        "half of the headers": Answer(b"HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: 1\r\n"),
         "closed at once": Answer(b""),
         "other bytes": Answer(b"\x00\x03Cli\xff\xff" * 9),
     },

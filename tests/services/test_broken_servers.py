@@ -38,6 +38,12 @@ def test_page_of_a_proxy_is_told_from_clickhouse(name: str) -> None:
         assert "does not answer as ClickHouse: HTTP status" in str(failing(engine))
 
 
+@pytest.mark.parametrize("name", ["half of a header", "status only", "half of the headers"])
+def test_answer_that_breaks_off_in_its_headers_is_a_lost_server(name: str) -> None:
+    with broken_server(ANSWERS["http"][name]) as port, connected("http", port) as engine:
+        assert "cannot be reached" in str(failing(engine))
+
+
 def test_answer_that_drips_ends_at_the_deadline(protocol: str) -> None:
     begun = time.monotonic()
     extra = {"deadline": 2, "timeout": 30}
