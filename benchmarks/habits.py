@@ -22,6 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tabulate import tabulate
 
+from benchmarks.measuring import aim
 from benchmarks.results import put_section
 from ml.contract import FEATURES, REGIMES
 from ml.data.samples import Coverage, Samples
@@ -297,33 +298,18 @@ def aims(trials: Sequence[Trial]) -> str:
             held = sum(
                 t.interval[0] <= (t.followed or 0) <= t.interval[1] for t in told if t.interval
             )
+            promised = f"{name}: % of {len(of)} deployed promise more than 10 points too much"
+            kept = f"{name}: % of intervals hold what follows"
             lines += [
-                _aim(
-                    over <= 0.02,
-                    f"{name}: {over:.1%} of {len(of)} deployed promise more than 10 "
-                    "points too much (aim: 2%)",
-                ),
-                _aim(
-                    held >= 0.9 * len(told),
-                    f"{name}: {held / max(1, len(told)):.1%} of intervals "
-                    "hold what follows (aim: 90%)",
-                ),
+                aim(promised, 100 * over, most=2),
+                aim(kept, 100 * held / max(1, len(told)), least=90),
             ]
-    for count, least in ((420, 0.90), (1_200, 0.97)):
+    for count, least in ((420, 90), (1_200, 97)):
         good = [t for t in trials if (t.habit, t.count) == (_SPREAD, count) and _good(t)]
         share = sum(t.came == "deployed" for t in good) / max(1, len(good))
-        lines.append(
-            _aim(
-                share >= least,
-                f"{share:.1%} of {len(good)} good models from {count:,} "
-                f"labels spread over time deploy by themselves (aim: {least:.0%})",
-            )
-        )
+        words = f"% of {len(good)} good models from {count:,} labels deploy by themselves"
+        lines.append(aim(words, 100 * share, least=least))
     return "\n".join(lines)
-
-
-def _aim(met: bool, words: str) -> str:
-    return f"- {'met' if met else '**missed**'}: {words}"
 
 
 def _good(trial: Trial) -> bool:

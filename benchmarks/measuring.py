@@ -93,11 +93,30 @@ def _memory(kind: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(kind))
 
 
-def aim(what: str, found: float, *, most: float | None = None, least: float | None = None) -> str:
-    """A line that says whether an aim is met; `benchmarks.results` gathers them."""
+def aim(  # noqa: PLR0913
+    what: str,
+    found: float,
+    *,
+    most: float | None = None,
+    least: float | None = None,
+    limit: float | None = None,
+    peer: tuple[str, float] | None = None,
+) -> str:
+    """A line that says whether an aim is met; `benchmarks.results` gathers them in a table.
+
+    Args:
+        what: was measured.
+        found: the figure.
+        most: that it may be; or
+        least: that it is to be.
+        limit: how many times as much it takes as what cannot be saved.
+        peer: the best other way to do the same, and how many times as much as ours that takes.
+    """
     met = found <= most if most is not None else found >= (least or 0)
-    bound = f"≤ {most:g}" if most is not None else f"≥ {least:g}"
-    return f"- {'met' if met else '**missed**'}: {what}: {found:.3g} (aim {bound})"
+    asked = [f"aim ≤ {most:g}" if most is not None else f"aim ≥ {least:g}"]
+    asked += [f"× limit {limit:.3g}"] if limit is not None else []
+    asked += [f"× {peer[0]} {peer[1]:.3g}"] if peer else []
+    return f"- {'met' if met else '**missed**'}: {what}: {found:.3g} ({'; '.join(asked)})"
 
 
 def table_of(headers: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:

@@ -119,12 +119,14 @@ def aims_of(lines: list[dict[str, Any]]) -> list[str]:
     for line in lines:
         of = f"of {line['rows']:,} samples"
         ratio = line["row, scikit-learn"] / line["row"]
-        aims.append(aim(f"scikit-learn over the file {of}, a single row", ratio, least=100))
+        told = f"scikit-learn over the file {of}, a single row"
+        aims.append(aim(told, ratio, least=100, peer=("scikit-learn", ratio)))
         aims.append(aim(f"kB of golden rows and confidence {of}", line["carried"], most=20))
         aims.append(aim(f"ms that loading takes longer with them {of}", line["loading"], most=1))
         aims.append(aim(f"ms to explain a row {of}", line["explaining"], most=50))
         size = line["size"] / line["plain size"]
-        aims.append(aim(f"size of the file {of} over plain skl2onnx's", size, most=1))
+        told = f"size of the file {of} over plain skl2onnx's"
+        aims.append(aim(told, size, most=1, peer=("skl2onnx", 1 / size)))
     return aims
 
 

@@ -160,12 +160,16 @@ def aims_of(lines: list[dict[str, Any]]) -> list[str]:
     rows, own = lines[0]["rows"], {line["way"]: line for line in lines}
     peers = [x for way, x in own.items() if way != "FORMAT Null" and "ours" not in way]
     fastest = min(peers, key=lambda line: line["seconds"])
-    ratio = own["ours, native"]["seconds"] / fastest["seconds"]
+    smallest = min(peers, key=lambda line: line["memory"])
+    seconds = own["ours, native"]["seconds"]
+    ratio, limit = seconds / fastest["seconds"], seconds / own["FORMAT Null"]["seconds"]
     told = f"reading {rows:,} rows, seconds over the fastest peer's ({fastest['way']})"
-    aims = [aim(told, ratio, most=1.0)]
+    aims = [aim(told, ratio, most=1.0, limit=limit, peer=(fastest["way"], 1 / ratio))]
     for way, most in (("ours, native", 1.3), ("ours, chDB", 2.5)):
         told = f"memory of reading {rows:,} rows over the matrix ({way})"
-        aims.append(aim(told, own[way]["memory"] / matrix_mb(rows), most=most))
+        memory = own[way]["memory"]
+        times, peer = memory / matrix_mb(rows), (smallest["way"], smallest["memory"] / memory)
+        aims.append(aim(told, times, most=most, limit=times, peer=peer))
     return aims
 
 

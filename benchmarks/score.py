@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
 
-from benchmarks.results import RESULTS
+from benchmarks.results import RESULTS, read_aims
 
 MAP: Final = Path(__file__).with_name("score.toml")
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
@@ -41,7 +41,7 @@ class Proof:
         section: one of `SECTIONS`.
         name: the test, in the paper's words.
         tests: pytest's ids, of which each must pass.
-        aims: beginnings of lines of RESULTS.md's "Aims", each of which must be there and met.
+        aims: beginnings of aims of RESULTS.md, each of which must be there and met.
         manual: the document by which a person does it; half a point.
     """
 
@@ -101,11 +101,6 @@ def read_map(file: Path = MAP) -> tuple[float, tuple[Proof, ...]]:
 def _proof(section: str, entry: Mapping[str, Any]) -> Proof:
     tests, aims = tuple(entry.get("tests", ())), tuple(entry.get("aims", ()))
     return Proof(section, entry["name"], tests, aims, entry.get("manual"))
-
-
-def met_aims(results: str) -> list[str]:
-    """The aims that are met, from the text of RESULTS.md."""
-    return [line[7:] for line in results.splitlines() if line.startswith("- met: ")]
 
 
 def run_tests(tests: Sequence[str], root: Path = REPOSITORY) -> set[str]:
@@ -171,7 +166,8 @@ def main() -> int:
     """Prints the score; 1 if it has fallen below what `score.toml` asks for."""
     least, proofs = read_map()
     passed = run_tests([test for proof in proofs for test in proof.tests])
-    scored = points(proofs, passed, met_aims(RESULTS.read_text(encoding="utf-8")))
+    met = [aim.what for aim in read_aims(RESULTS.read_text(encoding="utf-8")) if aim.met]
+    scored = points(proofs, passed, met)
     print(*lines_of(scored), sep="\n")
     found = min(score_of(scored).values())
     if found < least:

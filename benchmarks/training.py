@@ -199,16 +199,19 @@ def aims_of(found: dict[str, Any], rows: int, trees: int) -> list[str]:
     """What was aimed at; one fit is that of a run, and with fewer trees the rest weighs more."""
     size = f"{rows:,} rows, {trees} trees"
     ours, aims = found["ours, whole task"], []
+    usual = found.get("usual recipe")
+    peer = ("usual recipe", usual["seconds"] / ours["seconds"]) if usual else None
     if trees >= TrainingOptions().trees:
         ratio = ours["seconds"] / found["fit, the limit"]["seconds"]
-        aims.append(aim(f"whole training task over one fit, {size}", ratio, most=2))
+        told = f"whole training task over one fit, {size}"
+        aims.append(aim(told, ratio, most=2, limit=ratio, peer=peer))
     if silent := found.get(_WITHOUT):
         told = f"whole training task over one silent on labels, {size}"
         aims.append(aim(told, ours["seconds"] / silent["seconds"], most=1.33))
-    if usual := found.get("usual recipe"):
+    if usual and peer:
         told = f"the usual recipe over the whole training task, {size}"
         least = 15 if rows >= 1_000_000 else 5
-        aims.append(aim(told, usual["seconds"] / ours["seconds"], least=least))
+        aims.append(aim(told, peer[1], least=least, peer=peer))
         told = f"accuracy less that of the usual recipe, in points, {size}"
         aims.append(aim(told, 100 * (ours["accuracy"] - usual["accuracy"]), least=-0.5))
     return aims

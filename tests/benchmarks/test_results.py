@@ -9,21 +9,35 @@ from sqlalchemy import Engine
 from benchmarks import check
 from benchmarks.gate_peers import judge_ours
 from benchmarks.measuring import aim, by_turns, growth_in_mb
-from benchmarks.results import put_section
+from benchmarks.results import RESULTS, put_section, read_aims
 from benchmarks.tables import freeze_random
 
 
 def test_section_measured_again_replaces_its_former_self_and_its_aims(tmp_path: Path) -> None:
     file = tmp_path / "RESULTS.md"
     put_section("Gate", aim("gate over limit", 4, most=3), file)
-    put_section("Reading", aim("peer over ours", 6, least=5), file)
-    put_section("Gate", aim("gate over limit", 2, most=3), file)
+    peer = ("GX, stock (1.0)", 1.5)
+    put_section("Reading", aim("peer: (ours)", 6, least=5, limit=2, peer=peer), file)
+    put_section("Reading", f"{aim('b', -0.5, least=-1)}\n{aim('c', 9, least=8)}", file)
+    put_section("Peer", aim("peer: (ours)", 6, least=5, limit=2, peer=peer), file)
+    put_section("Gate", aim("gate over limit", 2.2, most=2), file)
     sections = file.read_text(encoding="utf-8").split("## ")[1:]
-    assert [section.splitlines()[0] for section in sections] == ["Aims", "Gate", "Reading"]
-    assert sections[0].splitlines()[2:4] == [
-        "- met: gate over limit: 2 (aim ≤ 3)",
-        "- met: peer over ours: 6 (aim ≥ 5)",
+    assert [part.splitlines()[0] for part in sections] == ["Aims", "Gate", "Reading", "Peer"]
+    lines = [line for line in sections[0].splitlines() if line.startswith("|")][2:]
+    assert [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines] == [
+        ["Gate", "gate over limit", "2.2", "≤ 2", "1.1", "", "", "**missed**"],
+        ["Reading", "b", "-0.5", "≥ -1", "", "", "", "met"],
+        ["", "c", "9", "≥ 8", "1.1", "", "", "met"],
+        ["Peer", "peer: (ours)", "6", "≥ 5", "1.2", "2", "GX, stock (1.0) 1.5", "met"],
     ]
+    assert "3 of 4 are met" in sections[0]
+
+
+def test_every_aim_of_the_results_is_read() -> None:
+    """A line of another form would be missing in the table without a word."""
+    text = RESULTS.read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith(("- met", "- **missed"))]
+    assert len(list(read_aims(text))) == len(lines)
 
 
 def test_aim_out_of_reach_is_said_to_be_missed() -> None:
