@@ -1,23 +1,32 @@
 """Runs the rules on a frozen table with Great Expectations, inside ClickHouse, and reports."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
 import great_expectations as gx
 import sqlalchemy as sa
+from great_expectations.core.batch_definition import BatchDefinition
 from great_expectations.core.run_identifier import RunIdentifier
+from great_expectations.data_context import EphemeralDataContext
 from great_expectations.datasource.fluent.interfaces import TestConnectionError
 from sqlalchemy import Engine
 
-from expectations.docs.context import DocsPage, open_context, publish
+from expectations.docs.context import DocsPage, open_context, open_context_without_site, publish
 from expectations.errors import GateNotRun
 from expectations.report import GateReport
 from expectations.rules.class_balance import ClassCount
 from expectations.rules.reference import Reference
-from expectations.run_record import RuleRecord, RunRecord, folder_of_run, read_record
-from expectations.suite import TYPES_RULE, Contract, build_suite, build_suite_of_types
+from expectations.run_record import RuleRecord, RunRecord, folder_of_run, read_record, rules_in
+from expectations.suite import (
+    TYPES_RULE,
+    Contract,
+    build_suite,
+    build_suite_of_rows,
+    build_suite_of_types,
+)
 from expectations.thresholds import Thresholds
 
 
@@ -109,30 +118,55 @@ def _validate(
         "thresholds": asdict(thresholds),
     }
     context = open_context(docs_folder, url.render_as_string(hide_password=False), facts)
-    source = context.data_sources.add_sql("clickhouse", connection_string="${CLICKHOUSE_URL}")
-    try:
-        asset = source.add_table_asset(name=frozen.table, table_name=frozen.table)
+    with _whole_table(context, frozen.table, "${CLICKHOUSE_URL}") as data:
         context.suites.add(suite)
         definition = context.validation_definitions.add(
-            gx.ValidationDefinition(
-                name="check_data", data=asset.add_batch_definition_whole_table("all"), suite=suite
-            )
+            gx.ValidationDefinition(name="check_data", data=data, suite=suite)
         )
         checkpoint = context.checkpoints.add(
             gx.Checkpoint(
-                name="check_data",
-                validation_definitions=[definition],
-                result_format="BASIC",
+                name="check_data", validation_definitions=[definition], result_format="BASIC"
             )
         )
         run = checkpoint.run(run_id=RunIdentifier(folder_of_run(frozen.run_id), frozen.run_started))
+    ((result_id, validation),) = run.run_results.items()
+    stored = validation.to_json_dict()  # type: ignore[no-untyped-call]
+    return read_record(stored), publish(context, result_id)
+
+
+def judge_rows(
+    engine: Engine, database: str, table: str, contract: Contract, reference: Reference | None
+) -> tuple[RuleRecord, ...]:
+    """Runs the rules that need no labels on any rows; writes no page.
+
+    Args:
+        engine: an engine on the server that holds the table.
+        database: the table's.
+        table: rows, labelled or not.
+        contract: what a row consists of.
+        reference: what production was trained on; None if there is no production model.
+
+    Returns:
+        The rules that do not hold, and those that could not be evaluated.
+    """
+    url = engine.url.set(database=database).render_as_string(hide_password=False)
+    with _whole_table(open_context_without_site(), table, url) as data:
+        suite = build_suite_of_rows(contract, reference)
+        result = data.get_batch().validate(suite, result_format="BASIC")
+    stored = result.to_json_dict()  # type: ignore[no-untyped-call]
+    return tuple(rule for rule in rules_in(stored) if not rule.passed)
+
+
+@contextmanager
+def _whole_table(context: EphemeralDataContext, table: str, url: str) -> Iterator[BatchDefinition]:
+    source = context.data_sources.add_sql("clickhouse", connection_string=url)
+    try:
+        asset = source.add_table_asset(name=table, table_name=table)
+        yield asset.add_batch_definition_whole_table("all")
     finally:
         # Great Expectations opens two engines of its own and closes neither.
         source.get_engine().dispose()
         source.get_execution_engine().close()
-    ((result_id, validation),) = run.run_results.items()
-    stored = validation.to_json_dict()  # type: ignore[no-untyped-call]
-    return read_record(stored), publish(context, result_id)
 
 
 def _ask_server(engine: Engine, frozen: FrozenTable, contract: Contract) -> None:

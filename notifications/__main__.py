@@ -18,7 +18,7 @@ from notifications.channels import Channels
 from notifications.message import Message, Picture
 from notifications.preview import preview_page
 from notifications.samples import sample_messages
-from notifications.sender import Delivery, send
+from notifications.sender import send
 
 _UNDELIVERED: Final = 1
 _NOT_CONFIGURED: Final = 2
@@ -87,16 +87,10 @@ def _test(messages: Mapping[str, Message], channels: Channels) -> int:
     if not sent:
         print(_NO_CHANNEL, file=sys.stderr)
         return _NOT_CONFIGURED
-    print(tabulate([_row(name, delivery) for name, delivery in sent], headers=_HEADERS))
+    rows = [(name, d.channel, "yes" if d.delivered else "NO", d.detail) for name, d in sent]
+    print(tabulate(rows, headers=("message", "channel", "delivered", "")))
     # A lost picture is no lost message, but whoever tries the channels out wants both.
     return _UNDELIVERED if any(d.detail or not d.delivered for _, d in sent) else 0
-
-
-_HEADERS: Final = ("message", "channel", "delivered", "")
-
-
-def _row(name: str, delivery: Delivery) -> tuple[str, str, str, str]:
-    return name, delivery.channel, "yes" if delivery.delivered else "NO", delivery.detail
 
 
 def _read_channels(*, with_database: bool) -> Channels:

@@ -11,7 +11,7 @@ from typing import Any
 
 from notifications.details import rejected_details, training_details, utc
 from notifications.layout import bullets, in_sentence, one_line
-from notifications.message import Link, Links, Message, Picture
+from notifications.message import Kind, Link, Links, Message, Picture
 
 Facts = Mapping[str, Any]
 """What another room made, as its `to_dict` gives it."""
@@ -20,6 +20,7 @@ COMPLETE_TITLE = "🎯 Regime Detection Model Training Complete"
 FAILED_TITLE = "❌ Regime Detection Model {work} Failed"
 AWAITED_TITLE = "✋ Regime Detection Model Awaits Approval"
 ROLLED_BACK_TITLE = "⏪ Regime Detection Model Rolled Back"
+WATCHED_TITLE = "🔎 Regime Detection Model {state}"
 _READ_THE_LOG = "Please read the task's log, remove the cause and retry."
 
 
@@ -40,8 +41,7 @@ def deployed(
         pictures: what goes with it where a chat takes pictures.
     """
     lead = ("Model deployed to production.", "Application will use new model on next restart.")
-    details = (*training_details(metrics, report), *bullets(metrics["decision"]["reasons"]))
-    head = (*_training_head(metrics, completed), "", *lead)
+    head, details = (*_training_head(metrics, completed), *lead), _details(metrics, report)
     return Message("deployed", COMPLETE_TITLE, head, details, known_links(links), tuple(pictures))
 
 
@@ -55,7 +55,7 @@ def kept(
     """Tells that production keeps its model, and why; takes what `deployed` does."""
     reasons = in_sentence(metrics["decision"]["reasons"]) or "no reason was given"
     lead = (f"Model not deployed: {reasons}.", "Production model unchanged.")
-    head = (*_training_head(metrics, completed), "", *lead)
+    head = (*_training_head(metrics, completed), *lead)
     details = training_details(metrics, report)
     return Message("kept", COMPLETE_TITLE, head, details, known_links(links), tuple(pictures))
 
@@ -69,7 +69,7 @@ def waiting(metrics: Facts, report: Facts, until: datetime, links: Links | None 
         "Please approve or reject it in Airflow.",
         "Without an answer, production keeps its model.",
     )
-    details = (*training_details(metrics, report), *bullets(metrics["decision"]["reasons"]))
+    details = _details(metrics, report)
     return Message("waiting", AWAITED_TITLE, lead, details, known_links(links))
 
 
@@ -161,55 +161,70 @@ def failed(  # noqa: PLR0913, PLR0917 - each is a line of it
     return Message("failed", title, lead, tuple(after), known_links(links))
 
 
-def worker_killed(
-    task_id: str,
-    reason: str,
-    links: Links | None = None,
-    work: str = "Training",
-    after: Sequence[str] = (),
-) -> Message:
-    """Tells that a task ended without a word of its own.
+def killed(reason: str) -> tuple[str, str]:
+    """Error and remedy of a task that ended without a word of its own.
 
     Args:
-        task_id: The task.
-        reason: What Airflow knows of it; may be empty.
-        links: Addresses by name.
-        work: What failed with it, `Training` or `Rollback`.
-        after: What stands after the run, as `details.standing` says it.
+        reason: what Airflow knows of it; may be empty.
     """
     why = f": {reason.rstrip('.')}" if reason.strip() else ""
-    error = f"The task's process was killed{why}"
     remedy = (
         "Please look at the worker's memory and log (no memory left and a restarted machine are "
         "the usual causes), then clear the task to retry."
     )
-    return failed(task_id, error, remedy, links, work, after)
+    return f"The task's process was killed{why}", remedy
 
 
-def run_timed_out(
-    task_id: str | None,
-    hours: float | None,
-    links: Links | None = None,
-    work: str = "Training",
-    after: Sequence[str] = (),
-) -> Message:
-    """Tells that a run was stopped because it took too long.
+def timed_out(hours: float | None) -> tuple[str, str]:
+    """Error and remedy of a run that was stopped because it took too long.
 
     Args:
-        task_id: The task that was running, if known.
-        hours: How long a run may take, if known.
-        links: Addresses by name.
-        work: What failed with it, `Training` or `Rollback`.
-        after: What stands after the run, as `details.standing` says it.
+        hours: how long a run may take, if known.
     """
     allowed = "too long" if hours is None else f"more than {hours:g} hours"
-    error = f"The run took {allowed} and was stopped"
     remedy = "Please see in the log what took so long, remove the cause and retry."
-    return failed(task_id or "(the run)", error, remedy, links, work, after)
+    return f"The run took {allowed} and was stopped", remedy
+
+
+def watched(turn: Facts, links: Links | None = None) -> Message:
+    """Tells what has begun to worry about the model that trades or its data, and what is well.
+
+    Args:
+        turn: the `day`; as `worrying` what began to, each with `words` and a `remedy`; as `well`
+            the words of what is well again; as `besides` how many things worry that were told.
+        links: Addresses by name.
+
+    >>> seen = {"words": "SOLUSDT: no rows on this day", "remedy": "See what writes them"}
+    >>> print(watched({"day": "2026-11-27", "worrying": [seen], "well": [], "besides": 0}).text)
+    🔎 Regime Detection Model Worrying
+    <BLANKLINE>
+    🕐 Day: 2026-11-27
+    <BLANKLINE>
+    ⚠️ SOLUSDT: no rows on this day
+    See what writes them.
+    <BLANKLINE>
+    Production model unchanged.
+    """
+    worrying, well = turn["worrying"], turn["well"]
+    lead = [f"🕐 Day: {one_line(turn['day'])}", ""]
+    remedies = dict.fromkeys(one_line(seen["remedy"]) for seen in worrying)
+    lead += bullets((seen["words"] for seen in worrying), mark="⚠️")
+    lead += [f"{remedy.rstrip('.')}." for remedy in remedies]
+    lead += bullets((f"well again: {words}" for words in well), mark="✅")
+    besides = turn["besides"]
+    others = (f"Worrying besides, and told before: {besides}.",) if besides else ()
+    title = WATCHED_TITLE.format(state="Worrying" if worrying else "Well Again")
+    lead += ["", "Production model unchanged."]
+    kind: Kind = "worrying" if worrying else "well"
+    return Message(kind, title, tuple(lead), others, known_links(links))
+
+
+def _details(metrics: Facts, report: Facts) -> tuple[str, ...]:
+    return (*training_details(metrics, report), *bullets(metrics["decision"]["reasons"]))
 
 
 def _training_head(metrics: Facts, completed: datetime) -> tuple[str, ...]:
-    return ("✅ Status: SUCCESS", *_numbers(metrics), f"🕐 Completed: {utc(completed)}")
+    return ("✅ Status: SUCCESS", *_numbers(metrics), f"🕐 Completed: {utc(completed)}", "")
 
 
 def _numbers(metrics: Facts) -> tuple[str, ...]:

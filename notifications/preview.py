@@ -11,18 +11,9 @@ from typing import Any, Final
 
 from notifications.message import Message
 from notifications.rendering import as_blocks, as_html
+from notifications.sender import colour_of
 
 _LINK: Final = re.compile(r"&lt;(https?://[^|\s]+?)\|(.+?)&gt;")
-_COLOURS: Final = {
-    "deployed": "#3aa337",
-    "waiting": "#cacf29",
-    "kept": "#3aa3e3",
-    "rolled_back": "#cacf29",
-    "worrying": "#cacf29",
-    "well": "#3aa337",
-    "rejected": "#a32037",
-    "failed": "#a32037",
-}
 _PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
@@ -93,7 +84,7 @@ def _section(name: str, message: Message) -> str:
 <div class="chat telegram"><h3>Telegram</h3>
 <div class="bubble"><div class="text">{as_html(message)}</div>{pictures}</div></div>
 <div class="chat slack"><h3>Slack</h3>
-<div class="bar" style="border-color: {_COLOURS[message.kind]}">{slack}{pictures}</div></div>
+<div class="bar" style="border-color: {colour_of(message.kind)}">{slack}{pictures}</div></div>
 </div>
 </section>"""
 

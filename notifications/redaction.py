@@ -33,7 +33,8 @@ def maskable(values: Iterable[str]) -> tuple[str, ...]:
     ('p%40ssword', 'p@ssword')
     """
     spelled = {form for value in values for form in (value, quote(value, safe=""), unquote(value))}
-    return tuple(sorted((form for form in spelled if len(form) >= _SHORTEST), key=_longest_first))
+    long = (form for form in spelled if len(form) >= _SHORTEST)
+    return tuple(sorted(long, key=lambda text: (-len(text), text)))
 
 
 def token_pieces(url: str) -> tuple[str, ...]:
@@ -137,7 +138,3 @@ def _note(level: int, text: str) -> None:
 
 def _drop(_: logging.LogRecord) -> bool:
     return False
-
-
-def _longest_first(text: str) -> tuple[int, str]:
-    return (-len(text), text)

@@ -7,7 +7,6 @@ from typing import Any
 
 from notifications import messages
 from notifications.message import Message, Picture
-from notifications.watched import watched
 
 _AIRFLOW = "https://airflow.example.com/dags/regime_model_training/runs/scheduled__2024-11-28"
 _LINKS = {
@@ -47,10 +46,10 @@ def sample_messages(pictures: Mapping[str, Picture] | None = None) -> dict[str, 
         "rolled back": messages.rolled_back(_ROLLED_BACK, _COMPLETED, {"Run": _AIRFLOW}),
         "rejected": messages.rejected(_REJECTED, _LINKS),
         "failed": messages.failed("check_data", *_ERROR, _LINKS),
-        "worker killed": messages.worker_killed("train_model", "SIGKILL", _LINKS),
-        "run timed out": messages.run_timed_out("train_model", 84, _LINKS),
-        "worrying": watched(_WORRYING, {"Production": _AIRFLOW}),
-        "well": watched(_WELL, {"Production": _AIRFLOW}),
+        "worker killed": messages.failed("train_model", *messages.killed("SIGKILL"), _LINKS),
+        "run timed out": messages.failed("train_model", *messages.timed_out(84), _LINKS),
+        "worrying": messages.watched(_WORRYING, {"Production": _AIRFLOW}),
+        "well": messages.watched(_WELL, {"Production": _AIRFLOW}),
     }
     given = pictures or {}
     return {

@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import PurePath
 from typing import Any
 
-from apprise import Apprise, AppriseResult, NotifyFormat, NotifyType
+from apprise import Apprise, AppriseAsset, AppriseResult, NotifyFormat, NotifyType
 from apprise.attachment.memory import AttachMemory
 
 from notifications.answers import bounded_answers
@@ -88,49 +87,33 @@ def send(
         channel is configured.
     """
     opened = tuple(open_services(channels, tries=1 + len(pauses)))
-    hidden = hidden_values(channels, opened)
-    deliver = partial(
-        _delivery,
-        masked(message, hidden),
-        hidden=hidden,
-        pauses=pauses,
-        within=within,
-        sleep=sleep,
-    )
     if not opened:
         return ()
+    hidden = hidden_values(channels, opened)
+    clean = masked(message, hidden)
+
+    def deliver(entry: Service | Problem) -> Delivery:
+        if isinstance(entry, Problem):
+            return Delivery(entry.channel, delivered=False, detail=entry.text)
+        try:
+            with bounded_answers(entry.is_yes):
+                return _deliver(clean, entry, pauses, Time(within, sleep))
+        except Exception as error:  # noqa: BLE001 - no chat may ever cost a run its result
+            detail = redacted(f"{type(error).__name__}: {error}", hidden)
+            return Delivery(entry.channel, delivered=False, detail=one_line(detail))
+
     with masked_logs(hidden), ThreadPoolExecutor(len(opened)) as threads:
         return tuple(threads.map(deliver, opened))
 
 
-def problems(channels: Channels) -> tuple[str, ...]:
-    """What is wrong with the settings, each naming a setting and never its value."""
-    opened = open_services(channels)
-    return tuple(entry.text for entry in opened if isinstance(entry, Problem))
+def colour_of(kind: Kind) -> str:
+    """What Slack shows beside a message, such as `#3AA337`."""
+    return str(AppriseAsset().color(_COLOURS[kind]))
 
 
 def secrets(channels: Channels) -> tuple[str, ...]:
     """Texts that a caller must mask in its logs, longest first."""
     return hidden_values(channels, tuple(open_services(channels)))
-
-
-def _delivery(  # noqa: PLR0913
-    message: Message,
-    entry: Service | Problem,
-    *,
-    hidden: Sequence[str],
-    pauses: Sequence[float],
-    within: float,
-    sleep: Sleep,
-) -> Delivery:
-    if isinstance(entry, Problem):
-        return Delivery(entry.channel, delivered=False, detail=entry.text)
-    try:
-        with bounded_answers(entry.is_yes):
-            return _deliver(message, entry, pauses, Time(within, sleep))
-    except Exception as error:  # noqa: BLE001 - no chat may ever cost a run its result
-        detail = redacted(f"{type(error).__name__}: {error}", hidden)
-        return Delivery(entry.channel, delivered=False, detail=one_line(detail))
 
 
 def _deliver(message: Message, service: Service, pauses: Sequence[float], left: Time) -> Delivery:

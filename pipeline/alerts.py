@@ -100,21 +100,17 @@ def tell_of_failed_task(context: Mapping[str, Any]) -> "Message | None":
 
 def tell_of_failed_run(context: Mapping[str, Any]) -> None:
     """DAG callback: sends a plain failure for a run of which no task has told."""
-    from notifications.messages import run_timed_out, worker_killed
+    from notifications.messages import failed, killed, timed_out
 
     if _is_told(context):
         return
-    task_id = getattr(context.get("ti"), "task_id", None)
+    task_id = getattr(context.get("ti"), "task_id", None) or "(the run)"
     reason = str(context.get("reason") or "")
-    links, work = _links(context), _work(context)
+    # Airflow's word for every task that failed says nothing.
+    known = "" if reason == "task_failure" else reason
+    why = timed_out(_hours(context)) if reason == "timed_out" else killed(known)
     after = _after(context["run_id"])
-    if reason == "timed_out":
-        message = run_timed_out(task_id, _hours(context), links, work, after)
-    else:
-        # Airflow's word for every task that failed says nothing.
-        known = "" if reason == "task_failure" else reason
-        message = worker_killed(task_id or "(the run)", known, links, work, after)
-    tell(message, _HURRIED)
+    tell(failed(task_id, *why, _links(context), _work(context), after), _HURRIED)
 
 
 def read_channels() -> "Channels":

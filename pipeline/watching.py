@@ -20,7 +20,7 @@ from clickhouse.watching import (
     server_time,
     thinned_to,
 )
-from expectations.rows import judge_rows
+from expectations.gate import judge_rows
 from expectations.rules.reference import Reference
 from ml.contract import FEATURES, REGIMES
 from ml.data.reading import MOST_ASKED, read_watched_rows

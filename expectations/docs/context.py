@@ -2,7 +2,7 @@
 
 The context is ephemeral: suites live in memory, only results and pages on disk. Of the layouts
 tried it is the one that is safe when runs overlap (docs/decisions/002-ephemeral-gx-context.md).
-What the pages look like is in `docs_site.py` and its templates.
+What the pages look like is in `expectations.docs.site` and its templates.
 """
 
 import logging
@@ -15,9 +15,13 @@ from typing import Any, Final
 
 import great_expectations as gx
 from great_expectations.data_context import EphemeralDataContext
-from great_expectations.data_context.types.base import DataContextConfig, ProgressBarsConfig
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
 
-from expectations.docs.site import RESULTS, VALIDATIONS, files_below
+from expectations.docs.site import RESULTS, VALIDATIONS, files_below, page_of
 
 SITE: Final = "data_docs"
 _OURS: Final = "expectations.docs.site"
@@ -60,28 +64,19 @@ def open_context(
 
 def open_context_without_site() -> EphemeralDataContext:
     """Opens a Great Expectations context that writes nothing."""
-    return gx.get_context(mode="ephemeral", project_config=_config(_IN_MEMORY, {}))
+    return gx.get_context(mode="ephemeral", project_config=_config())
 
 
-_IN_MEMORY: Final[dict[str, Any]] = {"class_name": "InMemoryStoreBackend"}
-
-
-def _config(results: dict[str, Any], sites: dict[str, Any]) -> DataContextConfig:
+def _config(
+    results: dict[str, Any] | None = None, sites: dict[str, Any] | None = None
+) -> DataContextConfig:
+    in_memory = InMemoryStoreBackendDefaults()
+    if results:
+        store = in_memory.stores[in_memory.validation_results_store_name]
+        store["store_backend"] = results
     return DataContextConfig(
-        config_version=4.0,
-        expectations_store_name="suites",
-        validation_results_store_name="results",
-        checkpoint_store_name="checkpoints",
-        stores={
-            "suites": {"class_name": "ExpectationsStore", "store_backend": _IN_MEMORY},
-            "checkpoints": {"class_name": "CheckpointStore", "store_backend": _IN_MEMORY},
-            "validation_definition_store": {
-                "class_name": "ValidationDefinitionStore",
-                "store_backend": _IN_MEMORY,
-            },
-            "results": {"class_name": "ValidationResultsStore", "store_backend": results},
-        },
-        data_docs_sites=sites,
+        store_backend_defaults=in_memory,
+        data_docs_sites=sites or {},
         progress_bars=ProgressBarsConfig(globally=False),
     )
 
@@ -95,22 +90,16 @@ def publish(context: EphemeralDataContext, result_id: Any) -> DocsPage:
         context: from `open_context`.
         result_id: Great Expectations' identifier of the result.
     """
-    problem = ""
+    problem, page = "", page_of(_folder(context), result_id)
     try:
         # A retry must not show the page of the try before it.
-        _path(context, result_id).unlink(missing_ok=True)
+        page.unlink(missing_ok=True)
         forget_old_runs(context)
         context.build_data_docs(site_names=[SITE], resource_identifiers=[result_id])
     except Exception as error:
         log.exception("Data Docs could not be written completely")
         problem = f"{type(error).__name__}: {error}"
-    return DocsPage(page_of(context, result_id), problem)
-
-
-def page_of(context: EphemeralDataContext, result_id: Any) -> Path | None:
-    """Finds the page of a result on disk."""
-    path = _path(context, result_id)
-    return path if path.exists() else None
+    return DocsPage(page if page.exists() else None, problem)
 
 
 def forget_old_runs(context: EphemeralDataContext) -> None:
@@ -137,47 +126,8 @@ def _folder(context: EphemeralDataContext) -> Path:
     return Path(context.validation_results_store.store_backend.config["base_directory"]).parent
 
 
-def _path(context: EphemeralDataContext, result_id: Any) -> Path:
-    path = _folder(context).joinpath(VALIDATIONS, *result_id.to_tuple())
-    return path.with_name(f"{path.name}.html")
-
-
 def _site(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "module_name": _OURS,
-        "class_name": "RunSite",
-        "show_how_to_buttons": False,
-        "store_backend": _on_disk(folder),
-        "site_index_builder": {
-            "module_name": _OURS,
-            "class_name": "RunIndexBuilder",
-            "renderer": {
-                "module_name": _OURS,
-                "class_name": "IndexRenderer",
-                "folder": str(folder),
-            },
-            "view": _view("run_index.html.jinja"),
-        },
-        "site_section_builders": {
-            "expectations": "None",  # the text switches it off, None itself crashes
-            "profiling": "None",
-            "validations": {
-                "module_name": _OURS,
-                "class_name": "RunSectionBuilder",
-                "source_store_name": "results",
-                "renderer": {
-                    "module_name": _OURS,
-                    "class_name": "RunRenderer",
-                    "facts": facts,
-                },
-                "view": _view("run_page.html.jinja"),
-            },
-        },
-    }
-
-
-def _view(template: str) -> dict[str, str]:
-    return {"module_name": _OURS, "class_name": "PageView", "template": template}
+    return {"module_name": _OURS, "class_name": "RunSite", "folder": str(folder), "facts": facts}
 
 
 def _on_disk(folder: Path) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from typing import Any, ClassVar, Final
 
 from great_expectations.expectations.expectation import BatchExpectation
 
-from expectations.rules.sql import ROWS, TABLE, quote
-from expectations.shown import shown
+from expectations.rules.sql import ROWS, TABLE, quote, shown
 
 UNKNOWN: Final = "unknown label"
 _MANY: Final = 5_000

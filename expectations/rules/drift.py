@@ -9,11 +9,10 @@ from typing import Any
 
 from great_expectations import expectations as gxe
 
-from expectations.rules.bins import Bins, as_plain, count_bins, count_labels
-from expectations.rules.columns import ExpectColumnsInPlace
-from expectations.rules.psi import WARN_AT
+from expectations.rules.bins import WARN_AT, Bins, as_plain, count_bins, count_labels
 from expectations.rules.reference import FeatureProfile, Reference
 from expectations.rules.shifts import (
+    ExpectColumnsInPlace,
     ExpectComparable,
     ExpectFeaturesAsTrained,
     ExpectLabelsAsTrained,

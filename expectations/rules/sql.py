@@ -18,8 +18,6 @@ from great_expectations.expectations.metrics.metric_provider import metric_parti
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 from sqlalchemy import RowMapping
 
-from expectations.shown import shown
-
 AGGREGATE: Final = "table.sql_aggregate"
 ROWS: Final = "table.sql_rows"
 
@@ -264,3 +262,22 @@ def _found(count: int, what: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
     example = ", ".join(f"{name} {value}" for name, value in rows[0].items()) if rows else ""
     observed = f"{count:,} {what}, such as {example}" if rows else "none"
     return judged(success=not count, observed=observed, rows=rows)
+
+
+_LONGEST: Final = 60
+
+
+def shown(value: str) -> str:
+    r"""A text of a row for logs, pages, XComs and chat; as it is, if it is short and visible.
+
+    A blank at an end, an escape sequence, a right-to-left mark or an empty text is written as
+    Python writes it. No more than the beginning of a long text is looked at.
+
+    >>> print(shown("range"), shown("range "), shown("a\x1b[31m"))
+    range 'range ' 'a\x1b[31m'
+    >>> shown("x" * 1_000_000)[55:]
+    'xxxxx… (1,000,000 characters)'
+    """
+    begin = value[:_LONGEST]
+    visible = begin if begin.isprintable() and begin == begin.strip() and begin else repr(begin)
+    return visible if len(value) <= _LONGEST else f"{visible}… ({len(value):,} characters)"

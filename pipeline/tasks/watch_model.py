@@ -19,7 +19,7 @@ from ml.watch.states import Finding
 from ml.watch.summary import summary_of
 from ml.watch.truth import Block
 from ml.words import moment
-from notifications.watched import watched
+from notifications.messages import watched
 from pipeline import gauges
 from pipeline.alerts import tell
 from pipeline.connection import clickhouse_engine

@@ -57,7 +57,7 @@ def broken_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
     def render(*_: object) -> None:
         raise ValueError("broken")
 
-    monkeypatch.setattr(docs_site.RunRenderer, "render", render)
+    monkeypatch.setattr(docs_site, "run_page", render)
 
 
 def _url(engine: Engine) -> str:
@@ -276,16 +276,16 @@ def test_runs_that_end_while_the_index_is_written_are_not_lost(
 ) -> None:
     context = open_context(docs, _url(engine))
     stored = store_run(context, "regime_features", RUNS["passed"], "stored", STARTED)
-    render = docs_site.IndexRenderer.render
+    render = docs_site.index_page
     ends = iter([lambda: publish(context, stored), lambda: judged(*RUNS["passed"], run_id="new")])
 
-    def render_while_others_end(self: docs_site.IndexRenderer, links: object) -> object:
-        rows = render(self, links)
+    def render_while_others_end(folder: Path) -> str:
+        page = render(folder)
         for end in ends:
             end()
-        return rows
+        return page
 
-    monkeypatch.setattr(docs_site.IndexRenderer, "render", render_while_others_end)
+    monkeypatch.setattr(docs_site, "index_page", render_while_others_end)
     judged(*RUNS["passed"], run_id="slow")
     assert {link.split("/")[2] for link in _links(docs)} == {"stored", "new", "slow"}
 

@@ -14,9 +14,9 @@ from clickhouse.engine import open_engine
 from clickhouse.schema import apply_schema
 from clickhouse.snapshot import freeze
 from expectations.docs.context import open_context
-from expectations.rules.columns import mixed_up
 from expectations.rules.drift import rules_of_drift
 from expectations.rules.reference import Reference
+from expectations.rules.shifts import mixed_up
 from expectations.run_record import RuleRecord, read_record
 from ml.contract import COUNTS, FEATURES, PRICED, REGIMES
 from ml.data.profile import profile_of

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, entropy
 
-from expectations.rules.psi import psi, warn_above
+from expectations.rules.bins import psi, warn_above
 
 
 def test_index_equals_a_calculation_by_hand() -> None:

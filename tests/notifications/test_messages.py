@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from notifications import messages
-from notifications.watched import watched
+from notifications.messages import watched
 from tests.notifications.example_runs import (
     class_count,
     compared,
@@ -267,18 +267,18 @@ def test_message_within_tiny_limit_never_splits_a_character():
 
 
 def test_worker_killed_without_a_reason_still_says_what_to_do():
-    lead = messages.worker_killed("train_model", " ").lead
+    lead = messages.failed("train_model", *messages.killed(" ")).lead
     assert lead[:2] == ("Task: train_model", "Error: The task's process was killed")
     assert "clear the task to retry" in lead[3]
 
 
 def test_run_timed_out_of_which_nothing_is_known_is_still_a_failure():
-    message = messages.run_timed_out(None, None, {"Run": "http://a.b"})
+    message = messages.failed("(the run)", *messages.timed_out(None))
     assert message.text.startswith(
         "❌ Regime Detection Model Training Failed\n\nTask: (the run)\n"
         "Error: The run took too long and was stopped\n\nPlease see in the log"
     )
-    assert "more than 1.5 hours" in messages.run_timed_out("train_model", 1.5).lead[1]
+    assert "more than 1.5 hours" in messages.timed_out(1.5)[0]
 
 
 def test_watched_names_each_thing_and_each_remedy_once():

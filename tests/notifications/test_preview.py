@@ -67,5 +67,5 @@ def test_page_has_the_colours_that_slack_is_sent(services):
     page = preview_page(sample_messages())
     for message in sample_messages().values():
         send(message, Channels(slack_webhook_url="https://hooks.slack.com/services/T1/B2/c3"))
-    sent = [r.payload["attachments"][0]["color"].lower() for r in services.arrived]
-    assert re.findall("border-color: (#[0-9a-f]+)", page) == sent
+    sent = [r.payload["attachments"][0]["color"] for r in services.arrived]
+    assert re.findall("border-color: (#[0-9A-F]+)", page) == sent

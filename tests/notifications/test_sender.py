@@ -9,7 +9,7 @@ import pytest
 from notifications.channels import Channels
 from notifications.message import Message
 from notifications.messages import failed, rejected
-from notifications.sender import problems, secrets, send
+from notifications.sender import secrets, send
 from tests.notifications.example_runs import failed_rule, gate_report
 
 TOKEN = "123456789:AAE-abc_DEFghi"
@@ -203,21 +203,18 @@ def test_send_with_half_configured_channel_reports_it_and_delivers_to_the_others
 def test_url_that_apprise_refuses_is_a_problem_naming_its_line(url, caplog):
     caplog.set_level(logging.DEBUG)
     channels = Channels(apprise_urls=("", url), apprise_default=((url, "ops"),))
-    assert problems(channels) == (
-        "APPRISE_URLS line 2 is not an address Apprise accepts",
-        "the connection apprise_default (ops) is not an address Apprise accepts",
-    )
-    assert [delivery.delivered for delivery in send_at_once(MESSAGE, channels)] == [False, False]
+    sent = send_at_once(MESSAGE, channels)
+    assert [(delivery.delivered, delivery.detail) for delivery in sent] == [
+        (False, "APPRISE_URLS line 2 is not an address Apprise accepts"),
+        (False, "the connection apprise_default (ops) is not an address Apprise accepts"),
+    ]
     assert "s3cret" not in caplog.text
 
 
 def test_slack_webhook_that_is_no_webhook_is_a_problem_naming_the_variable():
     channels = Channels(slack_webhook_url="https://hooks.example.com/services/T1/B2/s3cret")
-    assert problems(channels) == ("SLACK_WEBHOOK_URL is not an address Apprise accepts",)
-
-
-def test_problems_of_sound_settings_are_none():
-    assert problems(TELEGRAM) == problems(SLACK) == problems(SLACK_BOT) == ()
+    (delivery,) = send_at_once(MESSAGE, channels)
+    assert delivery.detail == "SLACK_WEBHOOK_URL is not an address Apprise accepts"
 
 
 def test_secrets_hold_every_token_and_nothing_public():
