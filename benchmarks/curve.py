@@ -28,7 +28,7 @@ from ml.training.cross_validation import cross_validate_in_time, small_forests
 from ml.training.curve import LearningCurve, learning_curve, thinned
 from ml.training.forest import TrainingOptions, fit_forest
 from ml.training.suspects import find_suspects, out_of_fold, self_confidence
-from sample_market.labels import mislabel, pick_labelled
+from sample_market.market import mislabel, pick_labelled
 
 COUNTS: Final = (500, 1_250, 3_750)
 """Labels, a fifth of them the holdout's."""

@@ -25,7 +25,7 @@ from tabulate import tabulate
 from benchmarks.results import put_section
 from ml.evaluation.paired import Comparison
 from ml.evaluation.promotion import Evidence, PromotionThresholds, decide
-from sample_market.labels import pick_labelled
+from sample_market.market import pick_labelled
 from sample_market.regimes import draw_path
 
 PRODUCTION: Final = 0.75

@@ -7,13 +7,11 @@ class BadMarketSpec(ValueError):
     """A setting of the simulated market is out of range."""
 
     def __init__(self, field: str, value: object, allowed: str) -> None:
-        self.field = field
-        self.value = value
-        self.allowed = allowed
-        super().__init__(f"{field} is {value!r}, allowed is: {allowed}.")
+        super().__init__(field, value, allowed)
+        self.field, self.value, self.allowed = field, value, allowed
 
-    def __reduce__(self) -> tuple[type["BadMarketSpec"], tuple[str, object, str]]:
-        return type(self), (self.field, self.value, self.allowed)
+    def __str__(self) -> str:
+        return f"{self.field} is {self.value!r}, allowed is: {self.allowed}."
 
 
 class BadMarketFile(ValueError):
@@ -28,16 +26,12 @@ class BadMarketFile(ValueError):
     """
 
     def __init__(self, path: Path, column: str, row: int | None, problem: str, remedy: str) -> None:
-        self.path = path
-        self.column = column
-        self.row = row
-        self.problem = problem
-        self.remedy = remedy
-        place = [f"column {column}"] if column else []
-        place += [f"row {row}"] if row is not None else []
-        super().__init__(f"{', '.join([str(path), *place])}: {problem}. {remedy}.")
+        super().__init__(path, column, row, problem, remedy)
+        self.path, self.column, self.row = path, column, row
+        self.problem, self.remedy = problem, remedy
 
-    def __reduce__(
-        self,
-    ) -> tuple[type["BadMarketFile"], tuple[Path, str, int | None, str, str]]:
-        return type(self), (self.path, self.column, self.row, self.problem, self.remedy)
+    def __str__(self) -> str:
+        place = [str(self.path)]
+        place += [f"column {self.column}"] if self.column else []
+        place += [f"row {self.row}"] if self.row is not None else []
+        return f"{', '.join(place)}: {self.problem}. {self.remedy}."

@@ -12,20 +12,21 @@ MAX_HOURS = 8_400
 MIN_HOURS = 24
 """Shortest history of one symbol."""
 
-KNOWN_SYMBOLS = (
-    "BTCUSDT",
-    "ETHUSDT",
-    "SOLUSDT",
-    "XRPUSDT",
-    "BNBUSDT",
-    "DOGEUSDT",
-    "ADAUSDT",
-    "AVAXUSDT",
-    "LINKUSDT",
-    "LTCUSDT",
-    "DOTUSDT",
-    "TRXUSDT",
-)
+USUAL_PRICES = {
+    "BTCUSDT": 64_000.0,
+    "ETHUSDT": 3_200.0,
+    "SOLUSDT": 150.0,
+    "XRPUSDT": 0.6,
+    "BNBUSDT": 580.0,
+    "DOGEUSDT": 0.12,
+    "ADAUSDT": 0.45,
+    "AVAXUSDT": 28.0,
+    "LINKUSDT": 14.0,
+    "LTCUSDT": 85.0,
+    "DOTUSDT": 6.5,
+    "TRXUSDT": 0.13,
+}
+"""What known symbols begin at, about; the first ones come first."""
 
 _USUAL_SYMBOLS = 4
 
@@ -45,7 +46,7 @@ def symbols_for(rows: int) -> tuple[str, ...]:
 def first_symbols(count: int) -> tuple[str, ...]:
     """Names `count` symbols: the known ones first, then invented ones."""
     invented = (f"ALT{number:03d}USDT" for number in range(1, count + 1))
-    return (*KNOWN_SYMBOLS, *invented)[:count]
+    return (*USUAL_PRICES, *invented)[:count]
 
 
 def current_hour() -> datetime:

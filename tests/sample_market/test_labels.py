@@ -8,7 +8,7 @@ import pytest
 
 from ml.contract import REGIMES
 from sample_market import MarketSpec, simulate
-from sample_market.labels import CONFUSED_WITH, mislabel
+from sample_market.market import CONFUSED_WITH, mislabel
 
 END = datetime(2026, 11, 22, 2, tzinfo=UTC)
 
