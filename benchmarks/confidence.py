@@ -19,7 +19,7 @@ from benchmarks.habits import EMBARGO, OPTIONS, ROWS, market_of, spread
 from benchmarks.measuring import aim, made_by, table_of
 from benchmarks.results import put_section
 from ml.data.split import split_by_time
-from ml.evaluation.confidence import accuracy_by_confidence
+from ml.evaluation.scores import accuracy_by_confidence
 from ml.onnx_model import load_model, score
 from ml.training.export import export_forest
 from ml.training.forest import fit_forest

@@ -22,7 +22,7 @@ from clickhouse.reading import read_samples
 from ml.contract import FEATURES, INPUT_NAME, REGIMES
 from ml.data.samples import Samples
 from ml.data.split import split_by_time
-from ml.evaluation.confidence import accuracy_by_confidence
+from ml.evaluation.scores import accuracy_by_confidence
 from ml.evaluation.explanation import Explainer
 from ml.inputs import forest_inputs
 from ml.onnx_model import load_model, score

@@ -6,8 +6,8 @@ the check in four languages; `ml.training.golden_rows` chooses the rows.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,10 +79,6 @@ class Golden:
 
     rows: list[GoldenRow]
     thresholds: list[ThresholdRow]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The entry, JSON-safe."""
-        return asdict(self)
 
     def inputs(self) -> NDArray[np.float64]:
         """The rows to ask the file for `[n, 22]`: golden ones, then those on thresholds."""

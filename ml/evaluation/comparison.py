@@ -14,9 +14,8 @@ from ml.contract import REGIMES
 from ml.data.samples import Samples, moment_of
 from ml.data.split import MIN_HOLDOUT_SAMPLES
 from ml.errors import ModelBroken
-from ml.evaluation.paired import Comparison
+from ml.evaluation.paired import Comparison, losing_slices
 from ml.evaluation.promotion import Evidence
-from ml.evaluation.slice_losses import losing_slices
 from ml.evaluation.statistics import bootstrap_interval, prediction_interval
 from ml.evaluation.switching import mean_cost
 from ml.onnx_model import check_contract, load_model, read_metadata, score

@@ -1,7 +1,8 @@
 """Why a model answers as it does: what each input adds, and which labelled rows are most alike."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from ml.contract import REGIMES
 from ml.data.samples import Samples, moment_of, utc
 from ml.errors import ModelError
-from ml.evaluation.contributions import contributions, node_means
 from ml.inputs import INPUTS, forest_inputs
 from ml.onnx_model import load_model, score
 from ml.registry.models import (
@@ -21,67 +21,10 @@ from ml.registry.models import (
     read_candidate,
     read_production,
 )
-from ml.trees import trees_of
+from ml.trees import Trees, trees_of
 
 _REFERENCE_ROWS: Final = 5_000
 _NEAREST: Final = 5
-
-
-@dataclass(frozen=True)
-class Contribution:
-    """What an input adds to the probability of each regime.
-
-    Attributes:
-        name: one of `ml.inputs.INPUTS`.
-        value: of this row.
-        added: to the probability of each of `REGIMES`.
-    """
-
-    name: str
-    value: float
-    added: list[float]
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """A labelled row that is like the one explained.
-
-    Attributes:
-        symbol: of the row.
-        timestamp: ISO 8601 UTC.
-        regime: its label.
-        distance: in the standardised inputs of the forest, Euclidean.
-    """
-
-    symbol: str
-    timestamp: str
-    regime: str
-    distance: float
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """A model's answer and what it rests on.
-
-    Attributes:
-        regime: the answer.
-        probabilities: of each of `REGIMES`.
-        start: what is answered before anything is known of the row: the mean over the reference
-            rows. The file's float32 rounding, below 1e-6, is in it, so that `start` and all
-            that is added sum to `probabilities`.
-        contributions: of each input, the largest effect on the answer first.
-        nearest: labelled rows, the most alike first.
-    """
-
-    regime: str
-    probabilities: list[float]
-    start: list[float]
-    contributions: list[Contribution]
-    nearest: list[Neighbour]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As text and page take it."""
-        return asdict(self)
 
 
 class Explainer:
@@ -108,12 +51,20 @@ class Explainer:
         self.scale = np.where(scale > 0, scale, 1).astype(np.float32)
         self.points = given / self.scale
 
-    def explain(self, features: Sequence[float], but: tuple[str, str] = ("", "")) -> Explanation:
+    def explain(self, features: Sequence[float], but: tuple[str, str] = ("", "")) -> dict[str, Any]:
         """Explains a row.
 
         Args:
             features: the 22, in the order of `FEATURES`.
             but: symbol and ISO 8601 timestamp of a labelled row that is no neighbour: itself.
+
+        Returns:
+            `regime` and `probabilities` answered; `start`: what is answered before anything is
+            known of the row, the mean over the reference rows (the file's float32 rounding, below
+            1e-6, is in it, so that `start` and all that is added sum to the probabilities);
+            `contributions` of each input: `name`, `value`, and what is `added` to the probability
+            of each of `REGIMES`, the largest effect on the answer first; `nearest` labelled rows:
+            `symbol`, `timestamp`, `regime`, and Euclidean `distance` in the standardised inputs.
         """
         row = np.array([features], np.float64)
         labels, probabilities = score(self.session, row)
@@ -121,27 +72,30 @@ class Explainer:
         added = contributions(self.trees, self.means, given)[0]
         answer = int(labels[0])
         order = np.argsort(-np.abs(added[:, answer]), kind="stable").tolist()
-        return Explanation(
-            REGIMES[answer],
-            probabilities[0].tolist(),
-            (probabilities[0] - added.sum(axis=0)).tolist(),
-            [Contribution(INPUTS[k], float(given[0, k]), added[k].tolist()) for k in order],
-            self._nearest(given[0], but),
-        )
+        return {
+            "regime": REGIMES[answer],
+            "probabilities": probabilities[0].tolist(),
+            "start": (probabilities[0] - added.sum(axis=0)).tolist(),
+            "contributions": [
+                {"name": INPUTS[k], "value": float(given[0, k]), "added": added[k].tolist()}
+                for k in order
+            ],
+            "nearest": self._nearest(given[0], but),
+        }
 
-    def _nearest(self, given: NDArray[np.float32], but: tuple[str, str]) -> list[Neighbour]:
+    def _nearest(self, given: NDArray[np.float32], but: tuple[str, str]) -> list[dict[str, Any]]:
         squares = np.square(self.points - given / self.scale).sum(axis=1)
         closest = np.argsort(squares, kind="stable")[: _NEAREST + 1]
         found = [
-            Neighbour(
-                str(self.labelled.symbols[row]),
-                utc(self.labelled.timestamps[row]).isoformat(),
-                REGIMES[self.labelled.labels[row]],
-                float(np.sqrt(squares[row])),
-            )
+            {
+                "symbol": str(self.labelled.symbols[row]),
+                "timestamp": utc(self.labelled.timestamps[row]).isoformat(),
+                "regime": REGIMES[self.labelled.labels[row]],
+                "distance": float(np.sqrt(squares[row])),
+            }
             for row in closest
         ]
-        return [one for one in found if (one.symbol, one.timestamp) != but][:_NEAREST]
+        return [one for one in found if (one["symbol"], one["timestamp"]) != but][:_NEAREST]
 
 
 @dataclass(frozen=True)
@@ -216,7 +170,7 @@ def explain_row(
         "timestamp": key[1],
         "label": REGIMES[label[0]] if len(label) else None,
         "model": first.name,
-        **Explainer(first.model, labelled).explain(features, but=key).to_dict(),
+        **Explainer(first.model, labelled).explain(features, but=key),
         "others": {one.name: _answer(one, features) for one in others},
     }
 
@@ -224,3 +178,59 @@ def explain_row(
 def _answer(other: Explained, features: Sequence[float]) -> dict[str, Any]:
     labels, probabilities = score(load_model(other.model), np.array([features]), other.name)
     return {"regime": REGIMES[labels[0]], "probabilities": probabilities[0].tolist()}
+
+
+_NO_ROW: Final = 1e-9
+"""Weight of a leaf that no reference row reaches, so that every node has a mean."""
+
+
+def node_means(trees: Trees, reference: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What the leaves below each node add on average, weighted by the rows that reach them.
+
+    Args:
+        trees: of a model.
+        reference: what the forest is given of the rows that weigh `[m, k]`.
+
+    Returns:
+        `[n, 7]`; of a leaf its own shares.
+    """
+    ends = trees.paths(reference)[-1]
+    weight = _NO_ROW + np.bincount(ends.ravel(), minlength=len(trees.inputs)).astype(float)
+    means = trees.shares.copy()
+    for parents in reversed(_levels(trees)):
+        left, right = trees.left[parents], trees.right[parents]
+        weight[parents] = weight[left] + weight[right]
+        part = (weight[left] / weight[parents])[:, np.newaxis]
+        means[parents] = part * means[left] + (1 - part) * means[right]
+    return means
+
+
+def contributions(
+    trees: Trees, means: NDArray[np.float64], given: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """What each input adds to the probability of each regime along the paths of rows.
+
+    Args:
+        trees: of a model.
+        means: of each node `[n, 7]`.
+        given: what the forest is given of each row `[m, k]`.
+
+    Returns:
+        `[m, k, 7]`; with the sum of the roots' means it sums to what the leaves say.
+    """
+    passed = trees.paths(given)
+    added = np.zeros((*given.shape, len(REGIMES)))
+    rows = np.broadcast_to(np.arange(len(given))[:, np.newaxis], passed[0].shape)
+    for at, after in pairwise(passed):
+        # A tree that has ended adds zeros, to whichever input.
+        np.add.at(added, (rows, trees.inputs[at]), means[after] - means[at])
+    return added
+
+
+def _levels(trees: Trees) -> list[NDArray[np.intp]]:
+    """The nodes that split, by depth."""
+    levels, at = [], trees.roots
+    while len(parents := at[trees.inputs[at] >= 0]):
+        levels.append(parents)
+        at = np.concatenate([trees.left[parents], trees.right[parents]])
+    return levels

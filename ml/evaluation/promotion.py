@@ -11,8 +11,7 @@ from typing import Any, Final
 
 from ml.data.samples import Coverage
 from ml.errors import ModelError
-from ml.evaluation.paired import Comparison, unfitting
-from ml.evaluation.slice_losses import SliceLosses
+from ml.evaluation.paired import Comparison, SliceLosses, unfitting
 
 ASK: Final = "ask"
 KEEP: Final = "keep"

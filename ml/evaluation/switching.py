@@ -1,7 +1,7 @@
 """Judges predictions as traders do: how often they switch, how late, how often in vain."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
@@ -46,10 +46,6 @@ class Switching:
     changes: int
     noticed: int
     delay_hours: float | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The numbers by name, JSON-safe."""
-        return asdict(self)
 
 
 def measure_switching(holdout: Samples, y_pred: Labels) -> Switching:

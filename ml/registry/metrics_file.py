@@ -47,7 +47,6 @@ _Row = Annotated[list[Count], Field(min_length=len(REGIMES), max_length=len(REGI
 Confusion = Annotated[list[_Row], Field(min_length=len(REGIMES), max_length=len(REGIMES))]
 
 
-@with_config(_PLAIN)
 class _Regime(TypedDict):
     regime: str
     precision: Share
@@ -55,14 +54,12 @@ class _Regime(TypedDict):
     support: Count
 
 
-@with_config(_PLAIN)
 class _Symbol(TypedDict):
     symbol: str
     samples: Count
     accuracy: Share
 
 
-@with_config(_PLAIN)
 class _Period(TypedDict):
     start: Time
     end: Time
@@ -71,14 +68,12 @@ class _Period(TypedDict):
     production_accuracy: NotRequired[Share | None]
 
 
-@with_config(_PLAIN)
 class _Bin(TypedDict):
     samples: Count
     confidence: Share
     accuracy: Share
 
 
-@with_config(_PLAIN)
 class _Kept(TypedDict):
     regime: Regime | None
     kept: Share
@@ -88,7 +83,6 @@ class _Kept(TypedDict):
     interval: Interval | None
 
 
-@with_config(_PLAIN)
 class _ByConfidence(TypedDict):
     floor: Share
     cut: Share | None
@@ -96,7 +90,6 @@ class _ByConfidence(TypedDict):
     regimes: list[_Kept]
 
 
-@with_config(_PLAIN)
 class _Switching(TypedDict):
     true_switches: Number | None
     predicted_switches: Number | None
@@ -107,13 +100,11 @@ class _Switching(TypedDict):
     delay_hours: Number | None
 
 
-@with_config(_PLAIN)
 class _Part(TypedDict):
     rows: Count
     accuracy: Share | None
 
 
-@with_config(_PLAIN)
 class _Recall(TypedDict):
     regime: Regime
     rows: Count
@@ -121,7 +112,6 @@ class _Recall(TypedDict):
     production: Share
 
 
-@with_config(_PLAIN)
 class _Error(TypedDict):
     symbol: str
     timestamp: Time
@@ -130,7 +120,6 @@ class _Error(TypedDict):
     probability: Share
 
 
-@with_config(_PLAIN)
 class _Group(TypedDict):
     group: str
     features: list[str]
@@ -142,33 +131,28 @@ class _Group(TypedDict):
 _Span = Annotated[list[Number], Field(min_length=3, max_length=3)]
 
 
-@with_config(_PLAIN)
 class _Strip(TypedDict):
     symbol: str
     true: list[_Span]
     predicted: list[_Span]
 
 
-@with_config(_PLAIN)
 class _Drift(TypedDict):
     feature: str
     psi: Number
 
 
-@with_config(_PLAIN)
 class _Pair(TypedDict):
     production: Regime
     candidate: Regime
     rows: Count
 
 
-@with_config(_PLAIN)
 class _Apart(TypedDict):
     symbol: str
     differ: Share
 
 
-@with_config(_PLAIN)
 class _Change(TypedDict):
     rows: Count
     days: Count
@@ -179,14 +163,12 @@ class _Change(TypedDict):
     words: list[str]
 
 
-@with_config(_PLAIN)
 class _Law(TypedDict):
     asymptote: Share
     scale: Number
     exponent: Number
 
 
-@with_config(_PLAIN)
 class _Curve(TypedDict):
     sizes: list[Number]
     accuracies: list[Share]
@@ -198,7 +180,6 @@ class _Curve(TypedDict):
     words: str
 
 
-@with_config(_PLAIN)
 class _Suspects(TypedDict):
     samples: Count
     lift: Number | None
@@ -206,7 +187,6 @@ class _Suspects(TypedDict):
     words: str
 
 
-@with_config(_PLAIN)
 class _Comparison(TypedDict):
     rows: Count
     left_out_rows: Count
@@ -220,12 +200,10 @@ class _Comparison(TypedDict):
     difference_interval: DifferenceInterval | None
 
 
-@with_config(_PLAIN)
 class _Thresholds(TypedDict):
     min_accuracy: NotRequired[Share]
 
 
-@with_config(_PLAIN)
 class _Decision(TypedDict):
     deploy: bool
     reasons: list[str]

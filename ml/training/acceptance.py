@@ -34,6 +34,9 @@ _SECONDS: Final = 900
 _SINGLE_ROWS: Final = 20
 _TIMED_ROWS: Final = 200
 _BEYOND_FLOAT32: Final = (1e39, 1.7e308)
+_THRESHOLD_ROWS: Final = 1_000
+_SIZES: Final = (0.0, 5e-324, 1e-45, 1e-30, 1e-6, 1.0, 1e6, 1e30, 3.4e38)
+"""From the least double to the largest float32: scikit-learn answers no larger one."""
 
 
 def accept_file(model: bytes, forest: "Pipeline", X: NDArray[np.floating[Any]]) -> float:
@@ -55,8 +58,6 @@ def accept_file(model: bytes, forest: "Pipeline", X: NDArray[np.floating[Any]]) 
         ModelBroken: naming what differed.
         subprocess.TimeoutExpired: if the process takes longer than a quarter of an hour.
     """
-    from ml.training.acceptance import forest_probabilities, probe_rows  # noqa: PLC0415 - the child needs none
-
     rows = probe_rows(forest, X)
     expected = forest_probabilities(forest, rows)
     # Through a pipe, so that a process that is killed leaves no file behind.
@@ -150,21 +151,6 @@ def _latency(session: InferenceSession, rows: NDArray[np.float64]) -> float:
     return 1000 * statistics.median(taken)
 
 
-def _main() -> None:
-    with np.load(io.BytesIO(sys.stdin.buffer.read())) as given:
-        found = examine(given["model"].tobytes(), given["rows"], given["expected"])
-    json.dump(found, sys.stdout)
-
-
-if __name__ == "__main__":
-    _main()
-
-
-_THRESHOLD_ROWS: Final = 1_000
-_SIZES: Final = (0.0, 5e-324, 1e-45, 1e-30, 1e-6, 1.0, 1e6, 1e30, 3.4e38)
-"""From the least double to the largest float32: scikit-learn answers no larger one."""
-
-
 def probe_rows(forest: "Pipeline", X: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """The rows to compare on: every given row, rows on the thresholds, very large and tiny ones.
 
@@ -217,3 +203,13 @@ def forest_probabilities(
     probabilities = np.zeros((len(rows), len(REGIMES)))
     probabilities[:, forest.classes_] = forest.predict_proba(rows)
     return probabilities
+
+
+def _main() -> None:
+    with np.load(io.BytesIO(sys.stdin.buffer.read())) as given:
+        found = examine(given["model"].tobytes(), given["rows"], given["expected"])
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    _main()

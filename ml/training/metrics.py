@@ -20,12 +20,8 @@ from numpy.typing import NDArray
 from ml.contract import FEATURES, REGIMES
 from ml.data.samples import Samples, utc
 from ml.data.split import TimeSplit
-from ml.evaluation.confidence import accuracy_by_confidence
-from ml.evaluation.diagnostics import (
-    permutation_importances,
-    predict_simply,
-)
-from ml.evaluation.scores import evaluate, measure_confidence, most_frequent
+from ml.evaluation.diagnostics import permutation_importances, predict_simply
+from ml.evaluation.scores import accuracy_by_confidence, evaluate, measure_confidence, most_frequent
 from ml.evaluation.slices import (
     accuracy_at_changes,
     accuracy_by_symbol,
@@ -147,7 +143,7 @@ def onnx_metadata(metrics: Mapping[str, Any], golden: Golden) -> dict[str, str]:
         "seed": str(metrics["settings"]["seed"]),
         **{name: metrics[name] for name in _AS_THEY_ARE},
         **{name: _compact(value) for name, value in nested.items()},
-        GOLDEN: _compact(golden.to_dict()),
+        GOLDEN: _compact(asdict(golden)),
     }
 
 
@@ -208,10 +204,10 @@ def measure_file(
         "accuracy_of_newest": accuracy_of_newest(holdout, right),
         "worst_errors": worst_errors(holdout, labels, probabilities),
         "strips": strips(holdout, labels),
-        "switching": measure_switching(holdout, labels).to_dict(),
-        "accuracy_by_confidence": accuracy_by_confidence(
-            holdout.labels, probabilities, holdout.timestamps, min_accuracy
-        ).to_dict(),
+        "switching": asdict(measure_switching(holdout, labels)),
+        "accuracy_by_confidence": asdict(
+            accuracy_by_confidence(holdout.labels, probabilities, holdout.timestamps, min_accuracy)
+        ),
         "calibration_bins": [asdict(row) for row in confidence.bins],
         "permutation_importances": permutation_importances(session, holdout),
     }

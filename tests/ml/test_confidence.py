@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ml.evaluation.confidence import accuracy_by_confidence
+from ml.evaluation.scores import accuracy_by_confidence
 
 N = 4_000
 TIMES = np.datetime64("2026-01-01", "s") + np.arange(N) // 4 * np.timedelta64(3600, "s")

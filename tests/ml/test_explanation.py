@@ -13,8 +13,7 @@ from clickhouse.snapshot import freeze
 from ml.__main__ import main
 from ml.contract import FEATURES, REGIMES
 from ml.errors import ModelBroken
-from ml.evaluation.contributions import contributions
-from ml.evaluation.explanation import Explainer, explain_row, models_to_explain
+from ml.evaluation.explanation import Explainer, contributions, explain_row, models_to_explain
 from ml.inputs import INPUTS, forest_inputs
 from ml.onnx_model import score
 from ml.registry.models import write_candidate
@@ -41,10 +40,10 @@ def test_contributions_and_start_sum_to_the_answer_on_every_row(explainer, sampl
     assert np.abs(leaves - probabilities).max() < 1e-6
     for row in range(0, len(samples), 40):
         told = explainer.explain(samples.features[row].tolist())
-        by_input = np.sum([one.added for one in told.contributions], axis=0)
-        assert np.abs(told.start + by_input - told.probabilities).max() < 1e-9
-        assert np.abs(told.start - start).max() < 1e-6
-        assert told.regime == REGIMES[np.argmax(told.probabilities)]
+        by_input = np.sum([one["added"] for one in told["contributions"]], axis=0)
+        assert np.abs(told["start"] + by_input - told["probabilities"]).max() < 1e-9
+        assert np.abs(told["start"] - start).max() < 1e-6
+        assert told["regime"] == REGIMES[np.argmax(told["probabilities"])]
 
 
 def test_start_is_the_mean_answer_of_the_labelled_rows(explainer, samples):
@@ -67,12 +66,11 @@ def test_nearest_rows_are_labelled_and_the_row_itself_is_none(explainer, samples
     key = (str(samples.symbols[7]), f"{samples.timestamps[7]}+00:00")
     told = explainer.explain(samples.features[7].tolist(), but=key)
     unknown = explainer.explain(samples.features[7].tolist())
-    distances = [one.distance for one in told.nearest]
+    distances = [one["distance"] for one in told["nearest"]]
 
-    assert (unknown.nearest[0].symbol, unknown.nearest[0].timestamp) == key
-    assert unknown.nearest[0].distance == 0
-    assert unknown.nearest[0].regime == REGIMES[samples.labels[7]]
-    assert key not in {(one.symbol, one.timestamp) for one in told.nearest}
+    itself = {"symbol": key[0], "timestamp": key[1], "regime": REGIMES[samples.labels[7]]}
+    assert unknown["nearest"][0] == {**itself, "distance": 0}
+    assert key not in {(one["symbol"], one["timestamp"]) for one in told["nearest"]}
     assert len(distances) == 5 and distances == sorted(distances) and distances[0] > 0
 
 

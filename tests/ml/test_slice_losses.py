@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from ml.data.samples import Samples
-from ml.evaluation.paired import Comparison
+from ml.evaluation.paired import Comparison, losing_slices
 from ml.evaluation.promotion import Evidence, PromotionThresholds, decide
-from ml.evaluation.slice_losses import losing_slices
 
 SYMBOLS = ("ADA", "BTC", "ETH", "SOL", "XRP")
 
