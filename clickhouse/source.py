@@ -132,12 +132,12 @@ def look_at(connection: Connection, name: str, needed: Sequence[str]) -> Source:
     database = str(connection.execute(text("SELECT currentDatabase()")).scalar_one())
     top = _find(connection, database, name)
     if top is None:
-        raise _refused(connection, name, f"{name} is not in system.tables.", _show(name))
+        raise _refused(connection, f"{name} is not in system.tables.", _show(name))
     beneath = list(_beneath(connection, top))
     for table, _ in beneath:
         unfit = UNFIT.get(family(table.engine))
         if unfit:
-            raise _refused(connection, name, f"{table}: this engine {unfit}.", _INSTEAD)
+            raise _refused(connection, f"{table}: this engine {unfit}.", _INSTEAD)
     _require_versions_together(connection, top)
     # Of tables on other servers nothing is found, so nothing is promised.
     once = bool(beneath) and top.engine not in {"View", "Merge", "Buffer"}
@@ -160,7 +160,7 @@ def _columns(connection: Connection, source: str, needed: Sequence[str]) -> dict
     missing = [column for column in needed if column not in types]
     if missing:
         lacks = f"table {source} lacks the column(s) {', '.join(missing)}."
-        raise _refused(connection, source, lacks, "compare it with clickhouse/schema.sql, add them")
+        raise _refused(connection, lacks, "compare it with clickhouse/schema.sql, add them")
     return types
 
 
@@ -204,7 +204,6 @@ def _beneath(
             unseen = f"{database}.{name}"
             raise _refused(
                 connection,
-                table.name,
                 f"{table.name} reads {unseen}, which this user cannot see: whether it drops older "
                 "versions of a row cannot be known.",
                 _show(unseen),
@@ -257,7 +256,6 @@ def _require_versions_together(connection: Connection, table: Table) -> None:
     if apart:
         raise _refused(
             connection,
-            table.name,
             f"table {table.name} has versions of the row {apart.symbol} {apart.timestamp} on its "
             f"shards {apart.shards}, where they cannot replace each other.",
             "let the Distributed table send each symbol to one shard (docs/operations.md) and "
@@ -275,7 +273,6 @@ def _require_one_version(
     if not present >= set(KEY):
         raise _refused(
             connection,
-            top.name,
             f"{top.name} leaves rows of {table} out, whose symbol and timestamp have other names "
             "there: whether it hides the newest version of a row cannot be known.",
             _INSTEAD,
@@ -293,7 +290,6 @@ def _require_one_version(
     if apart:
         raise _refused(
             connection,
-            top.name,
             f"{table} has {apart.versions} versions of the row {apart.symbol} {apart.timestamp}, "
             "and which is the newest cannot be known.",
             _INSTEAD,
@@ -304,5 +300,5 @@ def _show(name: str) -> str:
     return f"GRANT SHOW TABLES ON {name} to the Connection's user"
 
 
-def _refused(connection: Connection, source: str, answer: str, remedy: str) -> ClickHouseRefused:
+def _refused(connection: Connection, answer: str, remedy: str) -> ClickHouseRefused:
     return ClickHouseRefused(where(connection.engine.url), answer, remedy)

@@ -1,4 +1,4 @@
-"""Lays out the charts of the HTML report: numbers in, coordinates out; the template draws them."""
+"""Lays out the charts of the pages: `metrics.json` in, pixels out; the templates draw them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -77,188 +77,6 @@ class Chart:
     floor: float | None = None
 
 
-def accuracy_chart(metrics: Mapping[str, Any], width: int, height: int) -> Chart | None:
-    """Accuracy over the holdout's time, of both models; None without at least two periods.
-
-    Args:
-        metrics: content of `metrics.json`.
-        width: pixels.
-        height: pixels.
-    """
-    periods = [row for row in metrics.get("accuracy_over_time") or () if row["samples"]]
-    if len(periods) < 2:
-        return None
-    floor = ((metrics.get("decision") or {}).get("thresholds") or {}).get("min_accuracy")
-    interval = metrics.get("accuracy_interval")
-    frame = Frame(width, height, _seconds(periods), _shares(periods, floor, interval))
-    lines = [_line(frame, periods, "candidate", "this candidate", "accuracy")]
-    if any(row.get("production_accuracy") is not None for row in periods):
-        lines.append(_line(frame, periods, "production", "production", "production_accuracy"))
-    return Chart(
-        *(width, height, frame.left, width - frame.right, frame.top, height - frame.bottom),
-        x_ticks=frame.dates(),
-        y_ticks=frame.percents(),
-        lines=tuple(lines),
-        band=(frame.y(interval[1]), frame.y(interval[0])) if interval else None,
-        floor=None if floor is None else frame.y(floor),
-    )
-
-
-def curve_chart(metrics: Mapping[str, Any], width: int, height: int) -> Chart | None:
-    """Accuracy by how many labels were learned from, to twice as many as there are.
-
-    Args:
-        metrics: content of `metrics.json`; None is returned without a fitted `learning_curve`.
-        width: pixels.
-        height: pixels.
-    """
-    curve = metrics.get("learning_curve") or {}
-    sizes, law = curve.get("sizes"), curve.get("fit")
-    if not sizes or not law:
-        return None
-    first, last = sizes[0], 2 * max(curve["labels"], sizes[-1])
-    steps = [first * (last / first) ** (k / 40) for k in range(41)]
-    shares = [law["asymptote"] - law["scale"] * (n / sizes[-1]) ** -law["exponent"] for n in steps]
-    ends = [end for interval in curve["intervals"] for end in interval]
-    shown = _shares([{"accuracy": share} for share in (*shares, *ends)], None, None)
-    # Each doubling is as wide as the one before.
-    frame = Frame(width, height, (math.log2(first), math.log2(last)), shown)
-    dots = tuple(
-        Dot(frame.x(math.log2(n)), frame.y(share), 4.5, f"{n:,.0f} labels: {share:.1%}")
-        for n, share in zip(sizes, curve["accuracies"], strict=True)
-    )
-    fitted = (
-        Dot(frame.x(math.log2(n)), frame.y(s), 0, "") for n, s in zip(steps, shares, strict=True)
-    )
-    bars = (
-        Line("candidate", "95%", tuple(Dot(dot.x, frame.y(end), 0, "") for end in interval))
-        for dot, interval in zip(dots, curve["intervals"], strict=True)
-    )
-    ticks = (*sizes, last)
-    return Chart(
-        *(width, height, frame.left, width - frame.right, frame.top, height - frame.bottom),
-        x_ticks=tuple(Tick(frame.x(math.log2(n)), f"{n:,.0f}") for n in ticks),
-        y_ticks=frame.percents(),
-        lines=(
-            Line("production", "fit", tuple(fitted)),
-            *bars,
-            Line("candidate points", "measured", dots),
-        ),
-    )
-
-
-def history_chart(runs: Sequence[Mapping[str, Any]], width: int, height: int) -> Chart | None:
-    """Accuracy of each run's candidate by when it was trained; None without at least two.
-
-    Args:
-        runs: content of each `metrics.json`, oldest first; what has no number or time is left out.
-        width: pixels.
-        height: pixels.
-    """
-    shown = [
-        run for run in runs if moment(run.get("trained_at")) and _is_share(run.get("test_accuracy"))
-    ]
-    if len(shown) < 2:
-        return None
-    times = [then.timestamp() for run in shown if (then := moment(run["trained_at"]))]
-    floor = ((shown[-1].get("decision") or {}).get("thresholds") or {}).get("min_accuracy")
-    shares = _shares([{"accuracy": run["test_accuracy"]} for run in shown], floor, None)
-    frame = Frame(width, height, (min(times), max(times)), shares)
-    dots = [
-        (
-            verdict_of(run).state,
-            Dot(
-                frame.x(time),
-                frame.y(run["test_accuracy"]),
-                4.5 if len(shown) < 60 else 2.5,
-                f"{run['trained_at'][:10]}: {run['test_accuracy']:.1%}, {verdict_of(run).title}",
-            ),
-        )
-        for run, time in zip(shown, times, strict=True)
-    ]
-    kinds = (("neutral", "kept", False), ("candidate", "deployed", True))
-    return Chart(
-        *(width, height, frame.left, width - frame.right, frame.top, height - frame.bottom),
-        x_ticks=frame.dates(),
-        y_ticks=frame.percents(),
-        lines=tuple(
-            Line(kind, name, tuple(dot for state, dot in dots if (state == "deployed") is live))
-            for kind, name, live in kinds
-        ),
-        floor=None if floor is None else frame.y(floor),
-    )
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and 0 <= value <= 1
-
-
-def calibration_chart(metrics: Mapping[str, Any], size: int = 340) -> Chart | None:
-    """How often the model is right where it is how sure; None without bins."""
-    bins = [row for row in metrics.get("calibration_bins") or () if row["samples"]]
-    if not bins:
-        return None
-    frame = Frame(size, size, (0.0, 1.0), (0.0, 1.0))
-    most = max(row["samples"] for row in bins)
-    dots = tuple(
-        Dot(
-            frame.x(row["confidence"]),
-            frame.y(row["accuracy"]),
-            3 + 7 * (row["samples"] / most) ** 0.5,
-            f"sure {row['confidence']:.0%}, right {row['accuracy']:.0%}, {row['samples']} rows",
-        )
-        for row in bins
-    )
-    ticks = tuple(Tick(frame.x(share / 4), f"{share / 4:.0%}") for share in range(5))
-    return Chart(
-        *(size, size, frame.left, size - frame.right, frame.top, size - frame.bottom),
-        x_ticks=ticks,
-        y_ticks=frame.percents(0.25),
-        lines=(Line("candidate", "this candidate", dots),),
-    )
-
-
-def confidence_chart(metrics: Mapping[str, Any], width: int, height: int) -> Chart | None:
-    """Accuracy against the share of rows kept, the least sure left out; None without two shares.
-
-    Args:
-        metrics: content of `metrics.json`.
-        width: pixels.
-        height: pixels.
-    """
-    told = metrics.get("accuracy_by_confidence") or {}
-    rows = told.get("rows") or ()
-    if len(rows) < 2:
-        return None
-    ends = [end for row in rows for end in row["interval"] or ()]
-    frame = Frame(width, height, (0.0, 1.0), _shares(rows, told["floor"], ends))
-    known = [row for row in rows if row["interval"]]
-    edges = [
-        Line(
-            "edge",
-            "",
-            tuple(Dot(frame.x(row["kept"]), frame.y(row["interval"][k]), 0, "") for row in known),
-        )
-        for k in range(2)
-    ]
-    dots = tuple(
-        Dot(
-            frame.x(row["kept"]),
-            frame.y(row["accuracy"]),
-            3.5,
-            f"surest {row['kept']:.0%}, from {row['confidence']:.2f} on: {row['accuracy']:.1%}",
-        )
-        for row in rows
-    )
-    return Chart(
-        *(width, height, frame.left, width - frame.right, frame.top, height - frame.bottom),
-        x_ticks=tuple(Tick(frame.x(k / 5), f"{k / 5:.0%}") for k in range(6)),
-        y_ticks=frame.percents(),
-        lines=(Line("candidate", "this candidate", dots), *(edges if len(known) > 1 else ())),
-        floor=frame.y(told["floor"]),
-    )
-
-
 @dataclass(frozen=True)
 class Frame:
     """The plotted area: turns values into pixels."""
@@ -284,6 +102,17 @@ class Frame:
         share = (value - low) / (high - low)
         return self.height - self.bottom - share * (self.height - self.top - self.bottom)
 
+    def dot(self, x: float, y: float, radius: float = 0, text: str = "") -> Dot:
+        """The point of two values."""
+        return Dot(self.x(x), self.y(y), radius, text)
+
+    def chart(self, floor: float | None = None, **parts: Any) -> Chart:
+        """A chart of this area, with ticks of percents unless others are given."""
+        sides = self.left, self.width - self.right, self.top, self.height - self.bottom
+        at = None if floor is None else self.y(floor)
+        parts = {"y_ticks": self.percents(), "floor": at, **parts}
+        return Chart(self.width, self.height, *sides, **parts)
+
     def percents(self, step: float = 0.1) -> tuple[Tick, ...]:
         """Ticks of the shares that are multiples of the step."""
         low, high = (round(edge / step) for edge in self.ys)
@@ -304,18 +133,169 @@ class Frame:
         return tuple(Tick(self.x(moments[k]), texts[k]) for k in kept)
 
 
+def accuracy_chart(metrics: Mapping[str, Any], width: int, height: int) -> Chart | None:
+    """Accuracy over the holdout's time, of both models; None without at least two periods."""
+    periods = [row for row in metrics.get("accuracy_over_time") or () if row["samples"]]
+    if len(periods) < 2:
+        return None
+    floor, interval = _floor(metrics), metrics.get("accuracy_interval")
+    keys = ("accuracy", "production_accuracy")
+    shown = [row.get(key) for row in periods for key in keys]
+    middles = [_middle(period) for period in periods]
+    frame = Frame(
+        width, height, (min(middles), max(middles)), _shares(*shown, floor, *(interval or ()))
+    )
+    lines = [_line(frame, periods, "candidate", "this candidate", keys[0])]
+    if any(row.get(keys[1]) is not None for row in periods):
+        lines.append(_line(frame, periods, "production", "production", keys[1]))
+    return frame.chart(
+        floor,
+        x_ticks=frame.dates(),
+        lines=tuple(lines),
+        band=(frame.y(interval[1]), frame.y(interval[0])) if interval else None,
+    )
+
+
+def curve_chart(metrics: Mapping[str, Any], width: int, height: int) -> Chart | None:
+    """Accuracy by how many labels were learned from, to twice as many; None without a fit."""
+    curve = metrics.get("learning_curve") or {}
+    sizes, law = curve.get("sizes"), curve.get("fit")
+    if not sizes or not law:
+        return None
+    first, last = sizes[0], 2 * max(curve["labels"], sizes[-1])
+    steps = [first * (last / first) ** (k / 40) for k in range(41)]
+    shares = [law["asymptote"] - law["scale"] * (n / sizes[-1]) ** -law["exponent"] for n in steps]
+    ends = [end for interval in curve["intervals"] for end in interval]
+    # Each doubling is as wide as the one before.
+    frame = Frame(width, height, (math.log2(first), math.log2(last)), _shares(*shares, *ends))
+    dots = tuple(
+        frame.dot(math.log2(n), share, 4.5, f"{n:,.0f} labels: {share:.1%}")
+        for n, share in zip(sizes, curve["accuracies"], strict=True)
+    )
+    fitted = (frame.dot(math.log2(n), share) for n, share in zip(steps, shares, strict=True))
+    bars = (
+        Line("candidate", "95%", tuple(Dot(dot.x, frame.y(end), 0, "") for end in interval))
+        for dot, interval in zip(dots, curve["intervals"], strict=True)
+    )
+    ticks = (*sizes, last)
+    return frame.chart(
+        x_ticks=tuple(Tick(frame.x(math.log2(n)), f"{n:,.0f}") for n in ticks),
+        lines=(
+            Line("production", "fit", tuple(fitted)),
+            *bars,
+            Line("candidate points", "measured", dots),
+        ),
+    )
+
+
+def history_chart(runs: Sequence[Mapping[str, Any]], width: int, height: int) -> Chart | None:
+    """Accuracy of each run's candidate by when it was trained; None without at least two.
+
+    Args:
+        runs: content of each `metrics.json`, oldest first; what has no number or time is left out.
+        width: in pixels, as `height`.
+        height: of the chart.
+    """
+    shown = [
+        run for run in runs if moment(run.get("trained_at")) and _is_share(run.get("test_accuracy"))
+    ]
+    if len(shown) < 2:
+        return None
+    times = [then.timestamp() for run in shown if (then := moment(run["trained_at"]))]
+    floor, shares = _floor(shown[-1]), [run["test_accuracy"] for run in shown]
+    frame = Frame(width, height, (min(times), max(times)), _shares(*shares, floor))
+    radius = 4.5 if len(shown) < 60 else 2.5
+    dots: dict[bool, list[Dot]] = {False: [], True: []}
+    for run, time, share in zip(shown, times, shares, strict=True):
+        verdict = verdict_of(run)
+        text = f"{run['trained_at'][:10]}: {share:.1%}, {verdict.title}"
+        dots[verdict.state == "deployed"].append(frame.dot(time, share, radius, text))
+    return frame.chart(
+        floor,
+        x_ticks=frame.dates(),
+        lines=(
+            Line("neutral", "kept", tuple(dots[False])),
+            Line("candidate", "deployed", tuple(dots[True])),
+        ),
+    )
+
+
+def _floor(metrics: Mapping[str, Any]) -> float | None:
+    thresholds = (metrics.get("decision") or {}).get("thresholds") or {}
+    floor: float | None = thresholds.get("min_accuracy")
+    return floor
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
+
+
+def calibration_chart(metrics: Mapping[str, Any], size: int = 340) -> Chart | None:
+    """How often the model is right where it is how sure; None without bins."""
+    bins = [row for row in metrics.get("calibration_bins") or () if row["samples"]]
+    if not bins:
+        return None
+    frame = Frame(size, size, (0.0, 1.0), (0.0, 1.0))
+    most = max(row["samples"] for row in bins)
+    dots = tuple(
+        frame.dot(
+            row["confidence"],
+            row["accuracy"],
+            3 + 7 * (row["samples"] / most) ** 0.5,
+            f"sure {row['confidence']:.0%}, right {row['accuracy']:.0%}, {row['samples']} rows",
+        )
+        for row in bins
+    )
+    ticks = tuple(Tick(frame.x(share / 4), f"{share / 4:.0%}") for share in range(5))
+    return frame.chart(
+        x_ticks=ticks,
+        y_ticks=frame.percents(0.25),
+        lines=(Line("candidate", "this candidate", dots),),
+    )
+
+
+def confidence_chart(metrics: Mapping[str, Any], width: int, height: int) -> Chart | None:
+    """Accuracy against the share of rows kept, the least sure left out; None without two shares."""
+    told = metrics.get("accuracy_by_confidence") or {}
+    rows = told.get("rows") or ()
+    if len(rows) < 2:
+        return None
+    known = [row for row in rows if row["interval"]]
+    ends = [end for row in known for end in row["interval"]]
+    shown = _shares(*(row["accuracy"] for row in rows), told["floor"], *ends)
+    frame = Frame(width, height, (0.0, 1.0), shown)
+    edges = [
+        Line("edge", "", tuple(frame.dot(row["kept"], row["interval"][k]) for row in known))
+        for k in range(2)
+    ]
+    dots = tuple(
+        frame.dot(
+            row["kept"],
+            row["accuracy"],
+            3.5,
+            f"surest {row['kept']:.0%}, from {row['confidence']:.2f} on: {row['accuracy']:.1%}",
+        )
+        for row in rows
+    )
+    return frame.chart(
+        told["floor"],
+        x_ticks=tuple(Tick(frame.x(k / 5), f"{k / 5:.0%}") for k in range(6)),
+        lines=(Line("candidate", "this candidate", dots), *(edges if len(known) > 1 else ())),
+    )
+
+
 def _line(
     frame: Frame, periods: Sequence[Mapping[str, Any]], kind: str, name: str, key: str
 ) -> Line:
-    shown = [row for row in periods if row.get(key) is not None]
     dots = (
-        Dot(
-            frame.x(_middle(row)),
-            frame.y(row[key]),
+        frame.dot(
+            _middle(row),
+            row[key],
             3.5,
             f"{row['start'][:10]}: {name} {row[key]:.1%}, {row['samples']} rows",
         )
-        for row in shown
+        for row in periods
+        if row.get(key) is not None
     )
     return Line(kind, name, tuple(dots))
 
@@ -325,17 +305,9 @@ def _middle(period: Mapping[str, Any]) -> float:
     return (start + end) / 2
 
 
-def _seconds(periods: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    middles = [_middle(period) for period in periods]
-    return min(middles), max(middles)
-
-
-def _shares(
-    periods: Sequence[Mapping[str, Any]], floor: float | None, interval: Sequence[float] | None
-) -> tuple[float, float]:
-    """The range of accuracies to show, opened to the next full ten percent."""
-    shown = [row.get(key) for row in periods for key in ("accuracy", "production_accuracy")]
-    known = [share for share in (*shown, floor, *(interval or ())) if share is not None]
+def _shares(*shown: float | None) -> tuple[float, float]:
+    """The range of what is to be shown, opened to the next full ten percent."""
+    known = [share for share in shown if share is not None]
     # Rounded first, so that 0.3 is three tenths and not the double below it.
     low = math.floor(round(min(known) * 10, 6)) / 10
     high = math.ceil(round(max(known) * 10, 6)) / 10
@@ -360,29 +332,18 @@ class Balance:
 
 
 def balances(runs: Sequence[Mapping[str, Any]]) -> tuple[Balance, ...]:
-    """Reads the class balance of each run; what has no counts or no time is left out.
-
-    Args:
-        runs: content of each `metrics.json`.
-    """
+    """Reads the class balance of each run; what has no counts or no time is left out."""
     return tuple(found for run in runs if (found := _balance(run)) is not None)
 
 
 def balance_chart(shown: Sequence[Balance], width: int, height: int) -> Chart | None:
-    """Draws the bars; None without at least two.
-
-    Args:
-        shown: oldest first.
-        width: pixels.
-        height: pixels.
-    """
+    """Draws the bars, oldest first; None without at least two."""
     if len(shown) < 2:
         return None
     frame = Frame(width, height, (0, len(shown)), (0, 1), right=24)
     slot = frame.x(1) - frame.x(0)
     bar = min(_WIDEST_BAR, slot - min(4, slot / 4))
-    return Chart(
-        *(width, height, frame.left, width - frame.right, frame.top, height - frame.bottom),
+    return frame.chart(
         x_ticks=_dates(frame, shown),
         y_ticks=frame.percents(0.25),
         layers=tuple(
