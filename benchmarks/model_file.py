@@ -22,8 +22,8 @@ from clickhouse.reading import read_samples
 from ml.contract import FEATURES, INPUT_NAME, REGIMES
 from ml.data.samples import Samples
 from ml.data.split import split_by_time
-from ml.evaluation.scores import accuracy_by_confidence
 from ml.evaluation.explanation import Explainer
+from ml.evaluation.scores import accuracy_by_confidence
 from ml.inputs import forest_inputs
 from ml.onnx_model import load_model, score
 from ml.training.export import export_forest, with_metadata

@@ -117,12 +117,7 @@ def where(url: URL) -> str:
 
 
 def in_one_shape(url: URL | None, error: BaseException) -> DatabaseError | None:
-    """Translates what a driver raises; None for an error that is not the driver's.
-
-    Args:
-        url: where it happened.
-        error: as the driver raised it, or as clickhouse-sqlalchemy wrapped it.
-    """
+    """Translates what a driver raises; None for an error that is not the driver's."""
     if not isinstance(error, _DRIVER_ERRORS):
         return None
     server = where(url) if url else "ClickHouse"

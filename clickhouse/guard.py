@@ -95,10 +95,7 @@ QUESTION: Final = (
 
 
 def guards(answer: str) -> dict[str, str]:
-    r"""Says which settings must be sent with each query.
-
-    Args:
-        answer: to `QUESTION`.
+    r"""Says which settings must be sent with each query, by the answer to `QUESTION`.
 
     >>> guards("join_use_nulls=1\ntransform_null_in=0")["join_use_nulls"]
     '0'

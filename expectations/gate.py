@@ -137,14 +137,7 @@ def _validate(
 def judge_rows(
     engine: Engine, database: str, table: str, contract: Contract, reference: Reference | None
 ) -> tuple[RuleRecord, ...]:
-    """Runs the rules that need no labels on any rows; writes no page.
-
-    Args:
-        engine: an engine on the server that holds the table.
-        database: the table's.
-        table: rows, labelled or not.
-        contract: what a row consists of.
-        reference: what production was trained on; None if there is no production model.
+    """Runs the rules that need no labels on any rows, labelled or not; writes no page.
 
     Returns:
         The rules that do not hold, and those that could not be evaluated.

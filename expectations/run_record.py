@@ -134,11 +134,7 @@ def folder_of_run(run_id: str) -> str:
 
 
 def read_record(result: Mapping[str, Any]) -> RunRecord:
-    """Reads a validation result as Great Expectations stores it.
-
-    Args:
-        result: the JSON of an `ExpectationSuiteValidationResult`.
-    """
+    """Reads a validation result as Great Expectations stores it."""
     run = result["meta"]["run_id"]
     details = [_details(rule) for rule in result["results"]]
     return RunRecord(

@@ -12,11 +12,7 @@ _CORRECT: Final = "Please correct these rows in regime_features, then clear chec
 def critical(rule: str, expected: str, why: str, remedy: str = _CORRECT) -> dict[str, Any]:
     """Words of a rule that blocks: without it no model may be trained.
 
-    Args:
-        rule: short name.
-        expected: what it expects.
-        why: why it matters, in one sentence.
-        remedy: what a person can do where it does not hold, in one sentence.
+    Its short name, what it expects, and in a sentence each why that matters and what to do.
     """
     return _words("critical", rule=rule, expected=expected, why=why, remedy=remedy)
 

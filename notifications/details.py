@@ -13,12 +13,7 @@ _CHANCE = 0.05
 
 
 def training_details(metrics: Mapping[str, Any], report: Mapping[str, Any]) -> tuple[str, ...]:
-    """What must not be missed, the comparison with production, and the labels by regime.
-
-    Args:
-        metrics: of the candidate, with its `decision`, as `metrics.json` has them.
-        report: of the data gate.
-    """
+    """What must not be missed, the comparison with production, and the labels by regime."""
     decision = metrics["decision"]
     warnings = (f"{rule['rule']}: {rule['observed']}" for rule in report["warnings"])
     labels = ", ".join(f"{_value(one['regime'])} {_counted(one)}" for one in report["classes"])

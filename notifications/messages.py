@@ -107,12 +107,7 @@ def rejected(
 ) -> Message:
     """Tells which rules the labelled data breaks and what must be labelled or corrected.
 
-    Args:
-        report: of the data gate.
-        links: addresses by name.
-        pictures: what goes with it where a chat takes pictures.
-        task_id: the gate's task.
-        after: what stands after the run, as `details.standing` says it.
+    It takes the report of the data gate, and what `deployed` and `failed` do.
     """
     lead = (
         f"Task: {one_line(task_id)}",
@@ -162,11 +157,7 @@ def failed(  # noqa: PLR0913, PLR0917 - each is a line of it
 
 
 def killed(reason: str) -> tuple[str, str]:
-    """Error and remedy of a task that ended without a word of its own.
-
-    Args:
-        reason: what Airflow knows of it; may be empty.
-    """
+    """Error and remedy of a task that ended without a word of its own; Airflow's may be empty."""
     why = f": {reason.rstrip('.')}" if reason.strip() else ""
     remedy = (
         "Please look at the worker's memory and log (no memory left and a restarted machine are "
@@ -176,11 +167,7 @@ def killed(reason: str) -> tuple[str, str]:
 
 
 def timed_out(hours: float | None) -> tuple[str, str]:
-    """Error and remedy of a run that was stopped because it took too long.
-
-    Args:
-        hours: how long a run may take, if known.
-    """
+    """Error and remedy of a run that was stopped: it took longer than so many hours, if known."""
     allowed = "too long" if hours is None else f"more than {hours:g} hours"
     remedy = "Please see in the log what took so long, remove the cause and retry."
     return f"The run took {allowed} and was stopped", remedy

@@ -62,11 +62,7 @@ webhook takes no pictures, a Slack bot does.</p>
 
 
 def preview_page(messages: Mapping[str, Message]) -> str:
-    """The page.
-
-    Args:
-        messages: By the name that stands above each.
-    """
+    """The page of messages by the name that stands above each."""
     sections = (_section(name, message) for name, message in messages.items())
     return _PAGE.format(messages="\n".join(sections))
 

@@ -49,12 +49,7 @@ def _asset(tries: int) -> AppriseAsset:
 
 
 def open_services(channels: Channels, tries: int = 1) -> Iterator[Service | Problem]:
-    """Each configured channel as a service, or what is wrong with its settings.
-
-    Args:
-        channels: The settings.
-        tries: How often Apprise tries to deliver something.
-    """
+    """Each configured channel as a service that tries so often, or what is wrong with it."""
     asset = _asset(tries)
     for entry in channels.entries():
         if isinstance(entry, Endpoint):

@@ -43,13 +43,9 @@ _told_here: set[str] = set()
 
 
 def tell(message: "Message", within: float = WITHIN) -> None:
-    """Sends a message everywhere and logs it, with what became of it on each channel.
+    """Sends a message everywhere, in so many seconds, and logs what became of it on each channel.
 
     The pipeline's result does not depend on chat, so nothing is raised for an undelivered message.
-
-    Args:
-        message: what to say.
-        within: seconds that this may take at most.
     """
     from notifications.sender import secrets, send
 
@@ -178,9 +174,7 @@ def _is_told(context: Mapping[str, Any]) -> bool:
 def _after(run_id: str, *, labels: bool = False) -> tuple[str, ...]:
     """What stands after a run that failed; not known, where that would keep the message waiting.
 
-    Args:
-        run_id: the run.
-        labels: whether to say what more labels would do, where production knows.
+    With labels, also what more of them would do, where production knows.
     """
     from clickhouse.dialects import within
     from ml.registry.models import read_production

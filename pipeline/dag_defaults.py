@@ -82,12 +82,7 @@ RETRIES: Final[dict[str, Any]] = {
 
 @contextmanager
 def log_group(log: logging.Logger, title: str) -> Iterator[None]:
-    """Folds what is logged inside the block under a title.
-
-    Args:
-        log: where to.
-        title: what is seen of it.
-    """
+    """Folds what is logged inside the block under a title."""
     log.info("::group::%s", title)
     try:
         yield

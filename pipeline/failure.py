@@ -30,12 +30,7 @@ def failure_message(
 ) -> "Message":
     """Words a failure: rejected data with its report, anything else with its error.
 
-    Args:
-        task_id: which task failed.
-        error: its exception.
-        links: addresses by name.
-        work: what failed with it, `Training` or `Rollback`.
-        after: what stands after the run.
+    `links`, `work` and `after` are as `notifications.messages.failed` takes them.
     """
     from notifications.messages import failed, rejected
 

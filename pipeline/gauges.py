@@ -20,12 +20,7 @@ WATCHED_AT: Final = "regime_model.watched_at"
 
 @decoration("A gauge of the data")
 def tell_of_data(labelled_rows: int, passed: bool) -> None:
-    """Says what the data gate found.
-
-    Args:
-        labelled_rows: samples of the run's snapshot.
-        passed: whether every critical rule held; sent as 1 or 0.
-    """
+    """Says how many samples the data gate found, and (1 or 0) whether every critical rule held."""
     stats.gauge(LABELLED_ROWS, labelled_rows)
     stats.gauge(GATE_PASSED, int(passed))
 
@@ -49,11 +44,6 @@ def tell_of_production(accuracy: float | None, deployed_at: str | None) -> None:
 
 @decoration("A gauge of the watch")
 def tell_of_watch(worrying: int, now: datetime) -> None:
-    """Says how many things worry, and when that was last looked at.
-
-    Args:
-        worrying: how many.
-        now: sent as seconds since 1970.
-    """
+    """Says how many things worry, and when, in seconds since 1970, that was last looked at."""
     stats.gauge(WORRYING, worrying)
     stats.gauge(WATCHED_AT, int(now.timestamp()))

@@ -19,11 +19,6 @@ LIST_FILE: Final = "labels_wanted.json"
 def list_labels(settings: Settings, run_id: str, candidate: bytes | None = None) -> str:
     """Makes the list of a run and keeps it in place of the former one.
 
-    Args:
-        settings: of the run.
-        run_id: whose list.
-        candidate: content of the run's ONNX file; None if there is none.
-
     Returns:
         A line about it for people; empty if there is no list.
     """

@@ -79,10 +79,7 @@ class Settings:
 
 
 def read_settings(params: Mapping[str, Any] | None = None) -> Settings:
-    """Reads and checks all settings of a run.
-
-    Args:
-        params: the run's Params; a value there takes the place of the Variable.
+    """Reads and checks all settings of a run; one of its Params takes the place of the Variable.
 
     Raises:
         SettingError: naming the setting, its value and what is allowed.

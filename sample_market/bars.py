@@ -197,14 +197,7 @@ def simulate_bars(
     hours: pd.DatetimeIndex,
     rng: np.random.Generator,
 ) -> Bars:
-    """Simulates the bars of all symbols.
-
-    Args:
-        symbols: names; the known ones start near their real prices.
-        paths: the regimes of each symbol, as long as `hours`.
-        hours: opening times of the bars.
-        rng: source of every random number.
-    """
+    """Simulates the bars of all symbols; each path is as long as the hours, their opening times."""
     conditions = draw_conditions(paths, rng)
     factor = heavy_tailed(rng, (len(hours), 1))
     returns, log_close = draw_prices(conditions, factor, start_prices(symbols, rng), rng)

@@ -120,11 +120,7 @@ _LAST_TIME = pd.Timestamp(2**32 - 1, unit="s", tz="UTC")
 
 
 def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Returns the rows in the columns, order and types of `regime_features`.
-
-    Args:
-        frame: as it was read; texts that are numbers or times are converted.
-        path: where it was read from, for the error.
+    """Returns the rows of a file in the columns, order and types of `regime_features`.
 
     Raises:
         BadMarketFile: at the first thing that does not fit.
@@ -143,11 +139,7 @@ def checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def checked_labels(frame: pd.DataFrame, path: Path) -> dict[tuple[str, int], str]:
-    """Returns a person's labels by symbol and time, in seconds since 1970; rows without are left.
-
-    Args:
-        frame: with `symbol`, `timestamp` and `regime_label`; further columns are passed over.
-        path: where it was read from, for the error.
+    """Returns a file's labels by symbol and time, in seconds since 1970; rows without are left.
 
     Raises:
         BadMarketFile: at the first thing that does not fit, such as a row with two labels.

@@ -21,11 +21,6 @@ def class_balance_png(classes: Sequence[ClassCount], verdict: str, missing: int 
     """Draws how many labels each regime has and how many are missing, 1000 by 600 pixels.
 
     The same counts give the same bytes with the same version of matplotlib.
-
-    Args:
-        classes: every regime's count.
-        verdict: of the data gate, in a few words.
-        missing: labels that are missing in all.
     """
     # Half a second and 40 MB that only a task that draws should pay for.
     from matplotlib import style  # noqa: PLC0415

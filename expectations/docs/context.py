@@ -85,10 +85,6 @@ def publish(context: EphemeralDataContext, result_id: Any) -> DocsPage:
     """Makes the page of a run whose result is stored, and the index; forgets old runs.
 
     A page is never a reason to lose a verdict: whatever goes wrong is told, not raised.
-
-    Args:
-        context: from `open_context`.
-        result_id: Great Expectations' identifier of the result.
     """
     problem, page = "", page_of(_folder(context), result_id)
     try:

@@ -53,11 +53,6 @@ def warn_above(bins: int, days_now: int, days_then: int) -> float:
     Neighbouring rows share most of their window and are far from independent, so what counts is
     not rows but days of a symbol.
 
-    Args:
-        bins: number of bins.
-        days_now: days of symbols in the sample.
-        days_then: the same of the sample to compare with.
-
     >>> round(warn_above(10, 4000, 5000), 4), round(warn_above(10, 40, 32), 4)
     (0.2, 1.5784)
     """

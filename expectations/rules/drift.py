@@ -29,13 +29,7 @@ _NO_PROFILE = "production's metrics hold no profile of its training data"
 def rules_of_drift(
     reference: Reference | None, features: Sequence[str], regimes: Sequence[str]
 ) -> Iterator[gxe.Expectation]:
-    """Lists the rules; a single one that says why if there is nothing to compare with.
-
-    Args:
-        reference: production's training rows; None if there is no production model.
-        features: the model's input columns.
-        regimes: the known labels.
-    """
+    """Lists the rules; a single one that says why if there is nothing to compare with."""
     profiles = reference.features if reference else {}
     known = {name: profiles[name] for name in features if name in profiles}
     unknown = [name for name in features if name not in profiles] if known else []

@@ -115,13 +115,7 @@ class ExpectLabelsAsTrained(AggregateExpectation):
 
 
 def shifts_of(answer: object, bins: BinsByFeature, trained_days: int) -> Iterator[Shift]:
-    """Measures each feature that has more than one bin, unless there are no rows.
-
-    Args:
-        answer: to `bins.count_bins`.
-        bins: production's.
-        trained_days: days of symbols in production's training data.
-    """
+    """Measures each feature that has several bins by the answer to `count_bins`, if it has rows."""
     counted = read_bins(answer, bins)
     for name, now in counted.counts.items():
         edges, then = bins[name].edges, bins[name].trained

@@ -148,12 +148,7 @@ def _compare(
 
 
 def unseen_rows(timestamps: NDArray[np.datetime64], metadata: Mapping[str, str]) -> Unseen:
-    """Leaves out the rows that production was trained on, unless too few would be left.
-
-    Args:
-        timestamps: of the holdout's rows `[n]`.
-        metadata: of production's file, with `train_start` and `train_end`.
-    """
+    """Leaves out the rows that production says it was trained on, unless too few would be left."""
     everything = np.ones(len(timestamps), bool)
     try:
         start, end = (moment_of(metadata[key]) for key in ("train_start", "train_end"))

@@ -92,10 +92,6 @@ def permutation_importances(session: InferenceSession, holdout: Samples) -> dict
     Around zero, or below, the model does not need the feature, or another one says the same. Rows
     and repeats are bounded so that it takes a second or two.
 
-    Args:
-        session: the open model.
-        holdout: rows it was not trained on.
-
     Returns:
         By feature, the most important first.
     """

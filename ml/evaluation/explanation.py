@@ -185,11 +185,7 @@ _NO_ROW: Final = 1e-9
 
 
 def node_means(trees: Trees, reference: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What the leaves below each node add on average, weighted by the rows that reach them.
-
-    Args:
-        trees: of a model.
-        reference: what the forest is given of the rows that weigh `[m, k]`.
+    """What the leaves below each node add on average, weighted by the reference rows `[m, k]`.
 
     Returns:
         `[n, 7]`; of a leaf its own shares.
@@ -208,12 +204,7 @@ def node_means(trees: Trees, reference: NDArray[np.float32]) -> NDArray[np.float
 def contributions(
     trees: Trees, means: NDArray[np.float64], given: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """What each input adds to the probability of each regime along the paths of rows.
-
-    Args:
-        trees: of a model.
-        means: of each node `[n, 7]`.
-        given: what the forest is given of each row `[m, k]`.
+    """What each input adds to the probability of each regime along the paths of rows `[m, k]`.
 
     Returns:
         `[m, k, 7]`; with the sum of the roots' means it sums to what the leaves say.

@@ -1,4 +1,4 @@
-"""What candidate and production predicted correctly, row by row: counts, slices, and what follows."""
+"""What candidate and production predicted correctly, row by row: in all, and by slices."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass

@@ -58,11 +58,7 @@ class Scores:
 
 
 def evaluate(y_true: Labels, y_pred: Labels) -> Scores:
-    """Scores predictions against the true labels.
-
-    Args:
-        y_true: indices into `REGIMES` `[n]`, n at least 1.
-        y_pred: what a model said `[n]`.
+    """Scores predictions against the true labels, indices into `REGIMES` `[n]`, n at least 1.
 
     >>> scores = evaluate(np.array([0, 0, 2, 2]), np.array([0, 0, 2, 3]))
     >>> scores.accuracy, scores.balanced_accuracy, round(scores.macro_f1, 3)
@@ -140,11 +136,7 @@ class Confidence:
 def measure_confidence(
     y_true: NDArray[np.integer[Any]], probabilities: NDArray[np.float64]
 ) -> Confidence:
-    """Compares probabilities with what was so.
-
-    Args:
-        y_true: indices into `REGIMES` `[n]`, n at least 1.
-        probabilities: of each regime `[n, 7]`; rows sum to 1.
+    """Compares probabilities `[n, 7]` with what was so, indices into `REGIMES` `[n]`, n at least 1.
 
     >>> sure = measure_confidence(np.array([0, 1]), np.eye(7)[[0, 0]])
     >>> sure.calibration_error, sure.bins

@@ -1,4 +1,8 @@
-"""Parts of the holdout: accuracy by symbol and over time, the worst errors, regimes in time."""
+"""Parts of the holdout: accuracy by symbol and over time, the worst errors, regimes in time.
+
+`right` is whether the candidate predicted each row of the holdout correctly `[n]`, `y_pred` the
+index into `REGIMES` that it predicted `[n]`, `probabilities` those of each regime `[n, 7]`.
+"""
 
 from itertools import pairwise
 from typing import Any, Final
@@ -21,12 +25,7 @@ Right = NDArray[np.bool_]
 
 
 def accuracy_by_symbol(holdout: Samples, right: Right) -> list[dict[str, Any]]:
-    """Accuracy of each symbol, the symbol with most rows first.
-
-    Args:
-        holdout: the rows scored.
-        right: whether a row was predicted correctly `[n]`.
-    """
+    """Accuracy of each symbol, the symbol with most rows first."""
     return [
         {"symbol": symbol, "samples": len(rows), "accuracy": float(right[rows].mean())}
         for symbol, rows in holdout.rows_by_symbol().items()
@@ -38,11 +37,7 @@ def accuracy_over_time(
 ) -> list[dict[str, Any]]:
     """Accuracy in periods of equal length, as many as the rows allow, at most twelve.
 
-    Args:
-        holdout: the rows scored.
-        right: whether the candidate predicted a row correctly `[n]`.
-        compared: rows on which production is judged `[n]`.
-        other: whether production predicted a row correctly `[n]`; None if there is none.
+    Production's (`other`, None if there is none) is that of the rows that were `compared`.
 
     Returns:
         Periods with rows, oldest first: `start` and `end` of the rows in it, `samples`, `accuracy`
@@ -69,14 +64,7 @@ def accuracy_over_time(
 def recall_against(
     holdout: Samples, right: Right, compared: Right, other: Right | None
 ) -> list[dict[str, Any]]:
-    """Of each regime with rows that were compared: both models' share predicted correctly.
-
-    Args:
-        holdout: the rows scored.
-        right: whether the candidate predicted a row correctly `[n]`.
-        compared: rows on which production is judged `[n]`.
-        other: whether production predicted a row correctly `[n]`; None if there is none.
-    """
+    """Of each regime with rows that were compared: both models' share; empty without production."""
     if other is None:
         return []
     of_regime = {name: compared & (holdout.labels == k) for k, name in enumerate(REGIMES)}
@@ -93,12 +81,7 @@ def recall_against(
 
 
 def accuracy_at_changes(holdout: Samples, right: Right) -> dict[str, Any]:
-    """Accuracy where a symbol's regime is another than in its row before: what is hard, and pays.
-
-    Args:
-        holdout: the rows scored.
-        right: whether a row was predicted correctly `[n]`.
-    """
+    """Accuracy where a symbol's regime differs from that of its row before: hard, and it pays."""
     changed = np.zeros(len(holdout), bool)
     for rows in holdout.rows_by_symbol().values():
         changed[rows[1:]] = holdout.labels[rows[1:]] != holdout.labels[rows[:-1]]
@@ -113,13 +96,7 @@ def accuracy_of_newest(holdout: Samples, right: Right) -> dict[str, Any]:
 def worst_errors(
     holdout: Samples, y_pred: NDArray[np.int64], probabilities: NDArray[np.float64]
 ) -> list[dict[str, Any]]:
-    """The errors of which the model was most sure, at most twenty, the surest first.
-
-    Args:
-        holdout: the rows scored.
-        y_pred: index into `REGIMES` of each row `[n]`.
-        probabilities: of each regime `[n, 7]`.
-    """
+    """The errors of which the model was most sure, at most twenty, the surest first."""
     wrong = np.flatnonzero(y_pred != holdout.labels)
     sure = probabilities[wrong].max(axis=1)
     return as_errors(holdout, wrong[np.argsort(-sure, kind="stable")], y_pred, probabilities)
@@ -146,10 +123,6 @@ def as_errors(
 
 def strips(holdout: Samples, y_pred: NDArray[np.int64]) -> list[dict[str, Any]]:
     """True and predicted regimes over the holdout's time, of the symbols with most rows.
-
-    Args:
-        holdout: the rows scored.
-        y_pred: index into `REGIMES` of each row `[n]`.
 
     Returns:
         Of each symbol `true` and `predicted`: spans of one regime as `[from, to, regime]`, in

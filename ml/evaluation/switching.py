@@ -49,12 +49,7 @@ class Switching:
 
 
 def measure_switching(holdout: Samples, y_pred: Labels) -> Switching:
-    """Compares changes of regime in time.
-
-    Args:
-        holdout: the rows scored.
-        y_pred: index into `REGIMES` of each row `[n]`.
-    """
+    """Compares changes of regime in time with the predicted ones, indices into `REGIMES` `[n]`."""
     by_symbol = list(holdout.rows_by_symbol().values())
     step = _usual_step([holdout.timestamps[rows] for rows in by_symbol])
     stretches = [
@@ -124,11 +119,5 @@ def _delays(y_true: Labels, y_pred: Labels) -> Iterator[int | None]:
 
 
 def mean_cost(y_true: Labels, y_pred: Labels, costs: NDArray[np.float64]) -> float:
-    """What predictions cost on average.
-
-    Args:
-        y_true: indices into `REGIMES` `[n]`, n at least 1.
-        y_pred: what a model said `[n]`.
-        costs: `[7, 7]`, rows the true regimes, columns the predicted ones.
-    """
+    """What predictions cost on average; `costs[true, predicted]` is `[7, 7]`, n at least 1."""
     return float(costs[y_true, y_pred].mean())

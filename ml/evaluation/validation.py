@@ -145,9 +145,7 @@ def _holdout(candidate: Candidate, samples: Samples) -> Samples:
 def odd_place(models_dir: ModelsDir, former_place: str | None = None) -> Iterator[str]:
     """Says what is odd about the place of production, so that a person decides.
 
-    Args:
-        models_dir: MODELS_DIR.
-        former_place: address of the production file of the last deployment; None if not known.
+    `former_place` is the address that the last deployment wrote; None if not known.
     """
     store = open_store(models_dir)
     place = store.where(PRODUCTION)

@@ -44,11 +44,7 @@ class Versus:
 
 
 def find_model(models_dir: ModelsDir, name: str) -> bytes:
-    """Reads the model that a person names.
-
-    Args:
-        models_dir: MODELS_DIR.
-        name: path of an ONNX file, `production`, or the run id of a candidate.
+    """Reads the model that a person names: an ONNX file, `production`, or a candidate's run id.
 
     Raises:
         ModelError: if there is none of this name.

@@ -27,11 +27,9 @@ _KEPT: Final = 1000
 
 
 def remember(store: Store, runs: Iterable[Mapping[str, Any]]) -> None:
-    """Adds runs to the history, each once; forgets the oldest beyond a thousand.
+    """Adds runs, oldest first, to the history, each once; forgets the oldest beyond a thousand.
 
-    Args:
-        store: the models, locked.
-        runs: content of each run's `metrics.json`, oldest first; one that names no run is left out.
+    They are contents of `metrics.json`; one that names no run is left out. The store is locked.
     """
     found = {_key(run): _record(run) for run in runs if run.get("run_id")}
     if found:

@@ -294,9 +294,6 @@ _ADAPTER: Final = TypeAdapter(Metrics)
 def read_metrics(content: bytes | None) -> dict[str, Any] | None:
     """Reads metrics for those who can do without a field: what cannot be meant is left out.
 
-    Args:
-        content: of the file; None if there is none.
-
     Returns:
         The fields that are what their names say, and those that nobody here reads; None if it is
         no JSON object.

@@ -68,12 +68,8 @@ class Production:
 def write_candidate(models_dir: ModelsDir, run_id: str, files: Mapping[str, bytes]) -> Candidate:
     """Keeps a run's candidate in place of an earlier attempt of the run; prunes the oldest.
 
-    What a pruned run came to stays in the history.
-
-    Args:
-        models_dir: MODELS_DIR.
-        run_id: any text.
-        files: contents by name; `model.onnx` and `metrics.json` must be among them.
+    Among the files must be `model.onnx` and `metrics.json`. What a pruned run came to stays in the
+    history.
 
     Raises:
         OSError: if the folder cannot be written.

@@ -46,11 +46,6 @@ def candidate_folder(run_id: str) -> str:
 def backup_name(now: datetime, sha256: str, newest: str | None = None) -> str:
     """Names the backup of a model, so that the order of names is that of the backups.
 
-    Args:
-        now: with a time zone.
-        sha256: hex digest of the model.
-        newest: the newest backup there is.
-
     >>> backup_name(datetime(2026, 11, 22, tzinfo=UTC), "ab" * 32, "2026-11-22T000000Z_cdcdcdcd")
     '2026-11-22T000001Z_abababab'
     """

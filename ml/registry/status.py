@@ -91,11 +91,7 @@ def look_at_backups(store: Store) -> tuple[KeptModel, ...]:
 
 
 def metrics_of_runs(store: Store, most: int) -> tuple[tuple[Mapping[str, Any], ...], int]:
-    """Reads what is known of the newest candidates, and leaves the models alone.
-
-    Args:
-        store: the models.
-        most: how many are read.
+    """Reads what is known of the newest candidates, `most` of them, and leaves the models alone.
 
     Returns:
         Their metrics, newest first, and how many older ones there are.
@@ -106,12 +102,7 @@ def metrics_of_runs(store: Store, most: int) -> tuple[tuple[Mapping[str, Any], .
 
 
 def status_text(status: Status, now: datetime) -> str:
-    """Renders a status for people: production first, then tables, then what is wrong.
-
-    Args:
-        status: what was read.
-        now: with a time zone, for ages.
-    """
+    """Renders a status for people: production first, then tables, then what is wrong."""
     lines = _production_lines(status.production, now)
     if status.hold:
         lines.append(f"{'held':<14}{status.hold}; lift it with python -m ml release")

@@ -189,12 +189,9 @@ def curve_chart(metrics: Mapping[str, Any], width: int, height: int) -> Chart | 
 
 
 def history_chart(runs: Sequence[Mapping[str, Any]], width: int, height: int) -> Chart | None:
-    """Accuracy of each run's candidate by when it was trained; None without at least two.
+    """Accuracy of each run's candidate by when it was trained, oldest first; None without two.
 
-    Args:
-        runs: content of each `metrics.json`, oldest first; what has no number or time is left out.
-        width: in pixels, as `height`.
-        height: of the chart.
+    A run without a number or a time is left out.
     """
     shown = [
         run for run in runs if moment(run.get("trained_at")) and _is_share(run.get("test_accuracy"))

@@ -81,11 +81,7 @@ _LEFT_OUT: Final = ("profile", "strips")
 
 
 def html_report(metrics: Mapping[str, Any]) -> bytes:
-    """Renders `metrics.json` as a page: verdict first, then what it rests on.
-
-    Args:
-        metrics: content of `metrics.json`. Names in it may be anything; they are escaped.
-    """
+    """Renders `metrics.json` as a page, all in it escaped: verdict first, then what it rests on."""
     return render(
         "html_report.html.jinja",
         ("html_report.css",),

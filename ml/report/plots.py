@@ -27,9 +27,6 @@ def confusion_matrix_png(metrics: Mapping[str, Any]) -> bytes:
     """Draws the confusion matrix, 800 by 800 pixels, with the verdict above it.
 
     The same metrics give the same bytes with the same version of matplotlib.
-
-    Args:
-        metrics: content of `metrics.json`.
     """
     # Half a second and 40 MB that only the tasks that draw should pay for.
     from matplotlib import style  # noqa: PLC0415

@@ -52,10 +52,6 @@ class Strip:
 def production_page(store: Store, now: datetime) -> bytes:
     """Renders the page of what `regime_model_watch` has kept.
 
-    Args:
-        store: the models.
-        now: with a time zone, for ages.
-
     Raises:
         OSError: if the models cannot be read.
     """
@@ -91,11 +87,7 @@ def production_page(store: Store, now: datetime) -> bytes:
 
 
 def strips_of(days: Sequence[Mapping[str, Any]]) -> list[Strip]:
-    """How each kind of things stood from day to day.
-
-    Args:
-        days: as `ml.watch.summary` gives them, oldest first.
-    """
+    """How each kind of things stood from day to day, oldest first."""
     strips = []
     for kind, name in KINDS.items():
         cells = []

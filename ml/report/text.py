@@ -17,11 +17,7 @@ def text_report(metrics: Mapping[str, Any]) -> str:
 
 
 def paired_lines(compared: Mapping[str, Any], names: tuple[str, str]) -> Iterator[str]:
-    """What the comparison row by row found.
-
-    Args:
-        compared: `comparison` of a decision, with the first model as the candidate.
-        names: of both models.
+    """What the `comparison` of a decision found row by row, the first name being the candidate's.
 
     >>> told = {"only_candidate_correct": 9, "only_production_correct": 1, "p_value": 0.0215}
     >>> for line in paired_lines(told | {"difference_interval": (0.01, 0.15)}, ("new", "old")):

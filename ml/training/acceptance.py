@@ -85,12 +85,7 @@ def accept_file(model: bytes, forest: "Pipeline", X: NDArray[np.floating[Any]]) 
 def examine(
     model: bytes, rows: NDArray[np.float64], expected: NDArray[np.float64]
 ) -> dict[str, Any]:
-    """Opens a file and asks it everything.
-
-    Args:
-        model: content of the file.
-        rows: `[n, 22]`.
-        expected: the forest's probabilities `[n, 7]`.
+    """Opens a file and asks it rows `[n, 22]` of which the forest's probabilities are `[n, 7]`.
 
     Returns:
         `problems`, a list of texts, and `latency_ms` of one row.
@@ -154,10 +149,6 @@ def _latency(session: InferenceSession, rows: NDArray[np.float64]) -> float:
 def probe_rows(forest: "Pipeline", X: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """The rows to compare on: every given row, rows on the thresholds, very large and tiny ones.
 
-    Args:
-        forest: whose thresholds.
-        X: `[n, 22]` real rows.
-
     Returns:
         float64 `[n + 3018, 22]`.
     """
@@ -169,9 +160,7 @@ def probe_rows(forest: "Pipeline", X: NDArray[np.floating[Any]]) -> NDArray[np.f
 def threshold_rows(forest: "Pipeline", X: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Rows whose inputs lie exactly on split thresholds, and one float64 step either side.
 
-    Args:
-        forest: whose thresholds.
-        X: `[n, 22]`; fills the features no tree splits on.
+    What no tree splits on is as in rows of X `[n, 22]`.
 
     Returns:
         float64 `[3000, 22]`. A row has one ratio on a threshold, over a denominator of 1.

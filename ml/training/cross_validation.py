@@ -88,12 +88,7 @@ def small_forests(options: TrainingOptions) -> TrainingOptions:
 def fold_right(
     samples: Samples, fold: TimeSplit, options: TrainingOptions
 ) -> tuple[Right, Moments]:
-    """Grows a forest on a fold's past and scores the fold.
-
-    Args:
-        samples: what the fold is of.
-        fold: what is trained on and what is scored; of each, at most `cv_rows` rows are taken.
-        options: how to grow the forest.
+    """Grows a forest on a fold's past and scores the fold, by at most `cv_rows` rows of each.
 
     Returns:
         Which scored rows are predicted correctly, and their timestamps.

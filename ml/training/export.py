@@ -29,11 +29,7 @@ _OPSETS = {"": 17, _ML: 1}
 
 
 def export_forest(forest: Pipeline, metadata: Mapping[str, str] | None = None) -> bytes:
-    """Exports a forest; the same forest and metadata give the same bytes.
-
-    Args:
-        forest: what `ml.training.forest.fit_forest` returned.
-        metadata: kept in the file's `metadata_props`.
+    """Exports what `fit_forest` returned; the same forest and metadata give the same bytes.
 
     Returns:
         The file: input `input` double `[N, 22]`, outputs `output` int64 `[N]` and `probabilities`

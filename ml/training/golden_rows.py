@@ -36,10 +36,6 @@ def golden_rows(model: bytes, samples: Samples) -> Golden:
     spread over time. Then, of up to eight features, one of them moved to a threshold and to the
     next float32 above it, which no real row need be on: thresholds that are off by one step of a
     float32 change these answers.
-
-    Args:
-        model: the exported file.
-        samples: every labelled sample.
     """
     session = load_model(model)
     rows = _chosen(session, samples)

@@ -79,13 +79,7 @@ def recipe_of_run(models_dir: ModelsDir, run_id: str) -> Recipe:
 def agreements(
     models_dir: ModelsDir, metrics: Mapping[str, Any], expected: str | None
 ) -> Agreement:
-    """Compares a new model's bytes with what was expected and with every model of the same recipe.
-
-    Args:
-        models_dir: MODELS_DIR.
-        metrics: of the new model.
-        expected: digest that should come out; None if any will do.
-    """
+    """Compares a new model's bytes with an expected digest, and with every model of its recipe."""
     sha256 = metrics["model_sha256"]
     earlier = _earlier_models(models_dir, metrics)
     lines = [likeness(metrics, model.name, model.metrics) for model in earlier]
@@ -98,11 +92,6 @@ def agreements(
 
 def likeness(metrics: Mapping[str, Any], name: str, other: Mapping[str, Any]) -> str:
     """Says whether the bytes agree with another model's.
-
-    Args:
-        metrics: of the model that came out.
-        name: whose the other one is.
-        other: its metrics.
 
     >>> likeness({"model_sha256": "ab"}, "run x", {"model_sha256": "ab"})
     'Same bytes as run x: SHA-256 ab'
