@@ -33,13 +33,12 @@ _GIVEN: Final = (
 _NOT_STORED: Final = frozenset({"MATERIALIZED", "ALIAS", "EPHEMERAL"})
 
 
-def import_labels(engine: Engine, labels: Labels, table: str = SOURCE_TABLE) -> Labels:
+def import_labels(engine: Engine, labels: Labels) -> Labels:
     """Writes labels of rows that are there: all of them, or none.
 
     Args:
         engine: of a user who may write the source.
         labels: of known regimes.
-        table: the source.
 
     Returns:
         The former label of each row, empty where it had none.
@@ -48,15 +47,15 @@ def import_labels(engine: Engine, labels: Labels, table: str = SOURCE_TABLE) -> 
         ClickHouseRefused: naming rows that are not there, or a right that is missing; or if the
             table does not let a newer version of a row count by itself.
     """
-    former = _former_labels(engine, labels, table)
+    former = _former_labels(engine, labels)
     missing = [
         f"{symbol} {when(seconds)}" for symbol, seconds in labels if (symbol, seconds) not in former
     ]
     if missing:
         named = ", ".join(missing[:_NAMED]) + (" and others" if len(missing) > _NAMED else "")
-        problem = f"{table} has no row {named} ({len(missing)} of {len(labels)} labels)."
+        problem = f"{SOURCE_TABLE} has no row {named} ({len(missing)} of {len(labels)} labels)."
         raise ClickHouseRefused(where(engine.url), problem, _REMEDY)
-    _put_labels(engine, labels, table)
+    _put_labels(engine, labels)
     return former
 
 
@@ -69,15 +68,15 @@ def when(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _former_labels(engine: Engine, labels: Labels, table: str) -> Labels:
+def _former_labels(engine: Engine, labels: Labels) -> Labels:
     with engine.connect() as connection:
-        source = look_at(connection, table, (*KEY, _LABEL))
+        source = look_at(connection, SOURCE_TABLE, (*KEY, _LABEL))
         if not source.once or source.cancelled:
-            problem = f"{table} does not let a newer version of a row take the older one's place."
+            problem = "does not let a newer version of a row take the older one's place."
             remedy = "bring the labels into it in your own way, or see clickhouse/schema.sql"
-            raise ClickHouseRefused(where(engine.url), problem, remedy)
+            raise ClickHouseRefused(where(engine.url), f"{SOURCE_TABLE} {problem}", remedy)
         query = (
-            f"SELECT {_key(source)}, toString({quoted(_LABEL)}) FROM {quoted(table)} "
+            f"SELECT {_key(source)}, toString({quoted(_LABEL)}) FROM {SOURCE_TABLE} "
             f"WHERE (s_given, t_given) GLOBAL IN (SELECT s, t FROM ({_GIVEN})) SETTINGS final = 1"
         )
         return {
@@ -87,15 +86,15 @@ def _former_labels(engine: Engine, labels: Labels, table: str) -> Labels:
         }
 
 
-def _put_labels(engine: Engine, labels: Labels, table: str) -> None:
+def _put_labels(engine: Engine, labels: Labels) -> None:
     with engine.connect() as connection:
-        source = look_at(connection, table, (*KEY, _LABEL))
-        columns = _stored_columns(connection, table)
+        source = look_at(connection, SOURCE_TABLE, (*KEY, _LABEL))
+        columns = _stored_columns(connection)
         stored = ", ".join(map(quoted, columns))
         values = ", ".join("g.label" if name == _LABEL else f"r.{quoted(name)}" for name in columns)
         query = (
-            f"INSERT INTO {quoted(table)} ({stored}) SELECT {values} "
-            f"FROM (SELECT {stored}, {_key(source)} FROM {quoted(table)}) AS r "
+            f"INSERT INTO {SOURCE_TABLE} ({stored}) SELECT {values} "
+            f"FROM (SELECT {stored}, {_key(source)} FROM {SOURCE_TABLE}) AS r "
             f"INNER JOIN ({_GIVEN}) AS g ON r.s_given = g.s AND r.t_given = g.t SETTINGS final = 1"
         )
         for part in _parts(labels):
@@ -108,8 +107,8 @@ def _key(source: Source) -> str:
     return f"toString({symbol}) AS s_given, toUInt32({time}) AS t_given"
 
 
-def _stored_columns(connection: Connection, table: str) -> list[str]:
-    described = connection.execute(text(f"DESCRIBE TABLE {quoted(table)}")).all()
+def _stored_columns(connection: Connection) -> list[str]:
+    described = connection.execute(text(f"DESCRIBE TABLE {SOURCE_TABLE}")).all()
     return [str(row[0]) for row in described if str(row[2]) not in _NOT_STORED]
 
 

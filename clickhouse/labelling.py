@@ -17,6 +17,7 @@ from clickhouse.snapshot import SOURCE_TABLE, rows_once
 from clickhouse.source import KEY, Source, look_at
 
 WANTED_TABLE: Final = "regime_labels_wanted"
+_LABEL: Final = "regime_label"
 _LOT: Final = "cityHash64(s, t)"
 _YEAR: Final = 365 * 86_400
 """Earlier times are none: the data gate refuses them, as it does those to come."""
@@ -52,7 +53,6 @@ class Unlabelled:
     Attributes:
         source: the table, looked at.
         features: the model's inputs.
-        label: the label's column.
         block: length of a block of time in seconds.
         window: seconds that two rows of a symbol lie apart at least so that they share no window.
     """
@@ -61,24 +61,18 @@ class Unlabelled:
     features: tuple[str, ...]
     block: int
     window: int
-    label: str = "regime_label"
     until: int = 0
 
     @classmethod
     def of(
-        cls,
-        connection: Connection,
-        features: Sequence[str],
-        block: int,
-        window: int,
-        table: str = SOURCE_TABLE,
+        cls, connection: Connection, features: Sequence[str], block: int, window: int
     ) -> "Unlabelled":
         """Looks at the source.
 
         Raises:
             ClickHouseRefused: as a freeze does.
         """
-        source = look_at(connection, table, (*KEY, *features, "regime_label"))
+        source = look_at(connection, SOURCE_TABLE, (*KEY, *features, _LABEL))
         return cls(source, tuple(features), block, window, until=int(time.time()))
 
     def extent(self, connection: Connection) -> Extent:
@@ -125,7 +119,7 @@ class Unlabelled:
         """Draws by lot at most so many labelled rows; the label comes last, after the features."""
         some = f"SELECT DISTINCT s, t FROM ({self._rows()}) WHERE label != ''"
         drawn = f"SELECT s, t FROM ({some}) ORDER BY {_LOT} LIMIT {rows}"
-        return self._read(connection, drawn, self.label)
+        return self._read(connection, drawn, _LABEL)
 
     def _read(self, connection: Connection, drawn: str, *texts: str) -> list[tuple[Any, ...]]:
         columns = (*self.features, *texts)
@@ -141,10 +135,10 @@ class Unlabelled:
 
     def _rows(self) -> str:
         """Symbol, seconds and label of all rows that have a symbol and a time."""
-        whole, _ = rows_once(self.source, (self.label,), "1", (self.label,), repeated=True)
+        whole, _ = rows_once(self.source, (_LABEL,), "1", (_LABEL,), repeated=True)
         return (
             "SELECT toString(symbol) AS s, toUInt32(timestamp) AS t, "
-            f"toString({quoted(self.label)}) AS label FROM ({whole}) "
+            f"toString({quoted(_LABEL)}) AS label FROM ({whole}) "
             f"WHERE s != '' AND t > {_YEAR} AND t <= {self.until}"
         )
 

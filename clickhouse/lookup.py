@@ -15,15 +15,14 @@ Key = tuple[str, str]
 
 
 def find_rows(
-    engine: Engine, keys: Collection[Key], columns: Sequence[str], source: str = SOURCE_TABLE
+    engine: Engine, keys: Collection[Key], columns: Sequence[str]
 ) -> dict[Key, list[float]]:
     """Reads rows by their keys; those that are not there are missing.
 
     Args:
-        engine: where `source` lives.
+        engine: on the server of the source.
         keys: symbols and timestamps; a timestamp without zone is UTC.
         columns: columns of numbers, in the order of the result.
-        source: table to read.
 
     Raises:
         ClickHouseRefused: if the table, a column or a right is missing.
@@ -34,7 +33,7 @@ def find_rows(
     wanted = {(symbol, _seconds(timestamp)): (symbol, timestamp) for symbol, timestamp in keys}
     listed = ", ".join(f"({quote(symbol)}, {seconds})" for symbol, seconds in wanted)
     with engine.connect() as connection:
-        looked = look_at(connection, source, (*KEY, *columns))
+        looked = look_at(connection, SOURCE_TABLE, (*KEY, *columns))
         symbol, time = _key_of(looked)
         rows, _ = rows_once(looked, columns, f"({symbol}, {time}) IN ({listed})")
         numbers = ", ".join(f"toFloat64({quoted(name)})" for name in columns)
@@ -46,27 +45,27 @@ def find_rows(
     return {wanted[row[0], row[1]]: list(row[2:]) for row in found}
 
 
-def neighbours(engine: Engine, key: Key, source: str = SOURCE_TABLE) -> list[str]:
+def neighbours(engine: Engine, key: Key) -> list[str]:
     """Timestamps of a symbol before and after a moment, at most one each, in ISO 8601 UTC."""
     with engine.connect() as connection:
-        symbol, time = _key_of(look_at(connection, source, KEY))
+        symbol, time = _key_of(look_at(connection, SOURCE_TABLE, KEY))
         seconds, of_symbol = _seconds(key[1]), f"{symbol} = {quote(key[0])}"
         found = _all(
             connection,
             f"SELECT maxIf({time}, {time} < {seconds}), minIf({time}, {time} > {seconds}), "
             f"countIf({time} < {seconds}), countIf({time} > {seconds}) "
-            f"FROM {quoted(source)} WHERE {of_symbol}",
+            f"FROM {SOURCE_TABLE} WHERE {of_symbol}",
         )
     before, after, *counts = found[0]
     near = [moment for moment, count in zip((before, after), counts, strict=True) if count]
     return [datetime.fromtimestamp(moment, UTC).isoformat() for moment in near]
 
 
-def symbols_of(engine: Engine, source: str = SOURCE_TABLE) -> list[str]:
+def symbols_of(engine: Engine) -> list[str]:
     """The symbols that have a row, sorted."""
     with engine.connect() as connection:
-        symbol, _ = _key_of(look_at(connection, source, KEY))
-        query = f"SELECT DISTINCT {symbol} AS s FROM {quoted(source)} ORDER BY s"
+        symbol, _ = _key_of(look_at(connection, SOURCE_TABLE, KEY))
+        query = f"SELECT DISTINCT {symbol} AS s FROM {SOURCE_TABLE} ORDER BY s"
         return [str(row[0]) for row in _all(connection, query)]
 
 

@@ -41,11 +41,9 @@ class Counts:
     rows: NDArray[np.int64]
 
 
-def count_by_time(
-    engine: Engine, snapshot: Snapshot, regimes: Sequence[str], *, label: str = "regime_label"
-) -> Counts:
+def count_by_time(engine: Engine, snapshot: Snapshot, regimes: Sequence[str]) -> Counts:
     """Counts a snapshot's rows by timestamp and regime, in ClickHouse."""
-    counts = ", ".join(f"countIf({quoted(label)} = '{regime}')" for regime in regimes)
+    counts = ", ".join(f"countIf(regime_label = '{regime}')" for regime in regimes)
     query = (
         f"SELECT toUInt32(timestamp) AS t, {counts} FROM {_name(snapshot)} GROUP BY t ORDER BY t"
     )

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import great_expectations as gx
 import sqlalchemy as sa
@@ -151,7 +152,9 @@ def judge_rows(
 
 
 @contextmanager
-def _whole_table(context: EphemeralDataContext, table: str, url: str) -> Iterator[BatchDefinition]:
+def _whole_table(
+    context: EphemeralDataContext, table: str, url: str
+) -> Iterator[BatchDefinition[Any]]:
     source = context.data_sources.add_sql("clickhouse", connection_string=url)
     try:
         asset = source.add_table_asset(name=table, table_name=table)

@@ -42,29 +42,26 @@ def mcnemar_p_value(only_first: int, only_second: int) -> float:
 
 
 def bootstrap_interval(
-    values: Values, timestamps: NDArray[np.datetime64], seed: int = 0, level: float = _LEVEL
+    values: Values, timestamps: NDArray[np.datetime64], level: float = _LEVEL
 ) -> list[float] | None:
     """An interval of a mean over rows, 95% if not said, by a circular block bootstrap in time.
 
     Rows of one timestamp stay together, and so do those of neighbouring timestamps (Politis and
-    Romano, 1992). How many is chosen by `block_length`.
+    Romano, 1992). How many is chosen by `block_length`. The same rows give the same interval.
 
     Args:
         values: one number a row `[n]`, such as 1 where a model was right.
         timestamps: of the rows `[n]`, sorted.
-        seed: same rows and seed, same interval.
         level: share of the resamples within.
 
     Returns:
         Both ends; None where there are fewer than eight blocks, which say nothing.
     """
-    means = resampled_means(values, timestamps, seed)
+    means = resampled_means(values, timestamps)
     return None if means is None else middle(means[0], level)
 
 
-def prediction_interval(
-    shares: Values, timestamps: NDArray[np.datetime64], seed: int = 0
-) -> list[float] | None:
+def prediction_interval(shares: Values, timestamps: NDArray[np.datetime64]) -> list[float] | None:
     """The 95% interval of an accuracy to come, on as many rows of as long a stretch that follow.
 
     What follows is a draw like what was measured, so both scatter: the interval is that of the mean
@@ -74,12 +71,11 @@ def prediction_interval(
     Args:
         shares: one number from 0 to 1 a row `[n]`, such as 1 where a model was right.
         timestamps: of the rows `[n]`, sorted.
-        seed: same rows and seed, same interval.
 
     Returns:
         Both ends, 0 to 1; None where there are fewer than eight blocks, which say nothing.
     """
-    found = resampled_means(shares, timestamps, seed)
+    found = resampled_means(shares, timestamps)
     if found is None:
         return None
     means, measured = found[0], float(np.mean(shares))
@@ -94,16 +90,13 @@ def middle(draws: Values, level: float = _LEVEL) -> list[float]:
     return [float(end) for end in ends_of_level]
 
 
-def resampled_means(
-    values: Values, timestamps: NDArray[np.datetime64], seed: int = 0
-) -> Values | None:
+def resampled_means(values: Values, timestamps: NDArray[np.datetime64]) -> Values | None:
     """Means of resamples by a circular block bootstrap in time, each independent of the others.
 
     Args:
         values: one number a row `[n]`, or several `[n, k]`, which then are resampled alike, so
             that their differences are those of the same rows.
         timestamps: of the rows `[n]`, sorted.
-        seed: same rows and seed, same resamples.
 
     Returns:
         `[k, 2000]`; None where there are fewer than eight blocks, which say nothing.
@@ -121,7 +114,7 @@ def resampled_means(
     of_block, of_last = (
         totals[:, size : moments + size] - totals[:, :moments] for size in (length, last)
     )
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     means = np.empty((columns, _RESAMPLES))
     step = max(1, _AT_ONCE // (blocks * columns))
     for first in range(0, _RESAMPLES, step):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from onnxruntime import InferenceSession
 from tabulate import tabulate
 
 from ml.contract import REGIMES
@@ -23,22 +22,35 @@ from ml.words import percent, when
 
 
 @dataclass(frozen=True)
+class Side:
+    """One of two models on the same rows.
+
+    Attributes:
+        name: what the person called it.
+        sha256: hex digest.
+        start: first training timestamp, as its file says it; else empty.
+        end: the last one, likewise.
+        scores: on all holdout rows.
+    """
+
+    name: str
+    sha256: str
+    start: str
+    end: str
+    scores: Scores
+
+
+@dataclass(frozen=True)
 class Versus:
     """Two models on the same rows.
 
     Attributes:
-        names: what the person called them.
-        shas: hex digests.
-        windows: first and last training timestamp of each, as its file says them; else empty.
-        scores: of each on all holdout rows.
+        sides: both.
         decision: whether the first, as the candidate, may replace the second.
         period: first and last timestamp of the holdout.
     """
 
-    names: tuple[str, str]
-    shas: tuple[str, str]
-    windows: tuple[tuple[str, str], tuple[str, str]]
-    scores: tuple[Scores, Scores]
+    sides: tuple[Side, Side]
     decision: Decision
     period: tuple[str, str]
 
@@ -83,34 +95,30 @@ def compare_models(
     """
     split = split_by_time(samples.timestamps, holdout_fraction, embargo)
     train, holdout = samples.rows(split.training), samples.rows(split.holdout)
-    names, files = zip(*models, strict=True)
-    sessions = [load_model(file, name) for name, file in models]
-    for name, session in zip(names, sessions, strict=True):
-        check_contract(session, name)
     majority = most_frequent(train.class_counts())
-    costs = thresholds.decision_costs
-    evidence = score_on_holdout(holdout, sessions[0], files[1], majority, costs).evidence
-    scores = [
-        evaluate(holdout.labels, score(session, holdout.features, name)[0])
-        for name, session in zip(names, sessions, strict=True)
-    ]
-    return Versus(
-        names=(names[0], names[1]),
-        shas=(_sha256(files[0]), _sha256(files[1])),
-        windows=(_window(sessions[0]), _window(sessions[1])),
-        scores=(scores[0], scores[1]),
-        decision=decide(evidence, thresholds),
-        period=(utc(holdout.timestamps[0]).isoformat(), utc(holdout.timestamps[-1]).isoformat()),
-    )
+    sides, sessions = [], []
+    for name, file in models:
+        session = load_model(file, name)
+        check_contract(session, name)
+        told, found = read_metadata(session), score(session, holdout.features, name)[0]
+        window = told.get("train_start", ""), told.get("train_end", "")
+        scores = evaluate(holdout.labels, found)
+        sides.append(Side(name, hashlib.sha256(file).hexdigest(), *window, scores))
+        sessions.append(session)
+    other, costs = models[1][1], thresholds.decision_costs
+    evidence = score_on_holdout(holdout, sessions[0], other, majority, costs).evidence
+    period = (utc(holdout.timestamps[0]).isoformat(), utc(holdout.timestamps[-1]).isoformat())
+    return Versus((sides[0], sides[1]), decide(evidence, thresholds), period)
 
 
 def versus_text(versus: Versus) -> str:
     """Renders a comparison for people: scores side by side, then the verdict."""
-    a, b = versus.scores
+    one, other = versus.sides
+    a, b = one.scores, other.scores
     rows: list[tuple[str, str, str]] = [
-        ("SHA-256", versus.shas[0][:12], versus.shas[1][:12]),
-        ("trained from", _day(versus.windows[0][0]), _day(versus.windows[1][0])),
-        ("to", _day(versus.windows[0][1]), _day(versus.windows[1][1])),
+        ("SHA-256", one.sha256[:12], other.sha256[:12]),
+        ("trained from", one.start[:10] or "not known", other.start[:10] or "not known"),
+        ("to", one.end[:10] or "not known", other.end[:10] or "not known"),
         ("rows", str(a.rows), str(b.rows)),
         ("predicted correctly", str(a.correct), str(b.correct)),
         ("accuracy", percent(a.accuracy), percent(b.accuracy)),
@@ -122,38 +130,25 @@ def versus_text(versus: Versus) -> str:
             if a.regimes[k].support
         ),
     ]
-    table = tabulate(rows, ("", *versus.names), "simple", disable_numparse=True)
+    names = one.name, other.name
+    table = tabulate(rows, ("", *names), "simple", disable_numparse=True)
     decision, compared = versus.decision, versus.decision.evidence.comparison
     verdict = "may" if decision.deploy else "may NOT"
     lines = (
         f"Holdout: {when(versus.period[0])} to {when(versus.period[1])}",
-        *_seen(versus),
-        *(paired_lines(compared.to_dict(), versus.names) if compared else ()),
-        f"{versus.names[0]} {verdict} replace {versus.names[1]}:",
+        *_seen(one, versus.period),
+        *(paired_lines(compared.to_dict(), names) if compared else ()),
+        f"{one.name} {verdict} replace {other.name}:",
         *(f"  - {reason}" for reason in decision.reasons),
         *(f"  Note: {note}" for note in decision.notes),
     )
     return "\n".join((table, "", *lines))
 
 
-def _seen(versus: Versus) -> Iterator[str]:
+def _seen(side: Side, period: tuple[str, str]) -> Iterator[str]:
     """Rows the second model has seen left the comparison; those the first has seen are in it."""
-    start, end = versus.windows[0]
-    if start <= versus.period[1] and end >= versus.period[0]:
+    if side.start <= period[1] and side.end >= period[0]:
         yield (
-            f"  Note: {versus.names[0]} was trained on {when(start)} to {when(end)}, which reaches "
-            "into the holdout: its scores here are too good"
+            f"  Note: {side.name} was trained on {when(side.start)} to {when(side.end)}, which "
+            "reaches into the holdout: its scores here are too good"
         )
-
-
-def _window(session: InferenceSession) -> tuple[str, str]:
-    metadata = read_metadata(session)
-    return metadata.get("train_start", ""), metadata.get("train_end", "")
-
-
-def _day(moment: str) -> str:
-    return moment[:10] or "not known"
-
-
-def _sha256(model: bytes) -> str:
-    return hashlib.sha256(model).hexdigest()

@@ -22,29 +22,17 @@ from ml.training.cross_validation import fold_right
 from ml.training.forest import TrainingOptions
 from ml.words import percent, points
 
-_DEPTHS: Final = (8, 12, None)
-_LEAVES: Final = (1, 5, 20)
-_WIDTHS: Final[tuple[str | float, ...]] = ("sqrt", 0.5)
+_TRIED: Final[dict[str, tuple[Any, ...]]] = {
+    "max_depth": (8, 12, None),
+    "min_samples_leaf": (1, 5, 20),
+    "max_features": ("sqrt", 0.5),
+}
 _OUTER: Final = 4
 _INNER: Final = 3
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Settings of a forest that were compared.
-
-    Attributes:
-        max_depth: deepest a tree may grow; None for no limit.
-        min_samples_leaf: fewest samples of a leaf.
-        max_features: share or rule for the features tried at a split.
-    """
-
-    max_depth: int | None
-    min_samples_leaf: int
-    max_features: str | float
-
-    def __str__(self) -> str:
-        return f"depth {self.max_depth}, leaf {self.min_samples_leaf}, width {self.max_features}"
+Choice = dict[str, Any]
+"""Fields of `TrainingOptions` that were compared."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +59,7 @@ class SearchResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The result, JSON-safe."""
-        listed = [asdict(choice) | {"accuracy": share} for choice, share in self.accuracies]
+        listed = [choice | {"accuracy": share} for choice, share in self.accuracies]
         return asdict(self) | {"accuracies": listed}
 
     def __str__(self) -> str:
@@ -79,11 +67,11 @@ class SearchResult:
         ends = [points(end) for end in self.interval] if self.interval else []
         told = f" (95%: {ends[0]} to {ends[1]})" if ends else ", which chance may have done"
         advice = (
-            f"{self.chosen} is worth a decision document"
+            f"{_told(self.chosen)} is worth a decision document"
             if better
             else "keep the settings: nothing better than chance was found"
         )
-        rows = (f"{percent(share):>7}  {choice}" for choice, share in self.accuracies[:5])
+        rows = (f"{percent(share):>7}  {_told(choice)}" for choice, share in self.accuracies[:5])
         return "\n".join(
             (
                 "Cross-validated in time, the best five:",
@@ -93,6 +81,10 @@ class SearchResult:
                 f"Difference: {points(self.gain)} points{told}: {advice}.",
             )
         )
+
+
+def _told(choice: Choice) -> str:
+    return "depth {max_depth}, leaf {min_samples_leaf}, width {max_features}".format(**choice)
 
 
 def search(samples: Samples, options: TrainingOptions, embargo: timedelta) -> SearchResult:
@@ -107,7 +99,7 @@ def search(samples: Samples, options: TrainingOptions, embargo: timedelta) -> Se
         TooFewSamples: if no fold has a past of two regimes.
     """
     small = replace(options, trees=min(options.trees, options.cv_trees))
-    choices = [Choice(d, leaf, w) for d, leaf, w in product(_DEPTHS, _LEAVES, _WIDTHS)]
+    choices = [dict(zip(_TRIED, values, strict=True)) for values in product(*_TRIED.values())]
     outer = _folds(samples, _OUTER, embargo)
     past = [(fold, samples.rows(fold.training)) for fold in outer]
     usable = [(fold, rows) for fold, rows in past if _folds(rows, _INNER, embargo)]
@@ -116,7 +108,7 @@ def search(samples: Samples, options: TrainingOptions, embargo: timedelta) -> Se
     picked = [_ranked(rows, choices, small, embargo)[0][0] for _, rows in usable]
     scored = [
         (
-            fold_right(samples, fold, replace(small, **asdict(choice)))[0],
+            fold_right(samples, fold, replace(small, **choice))[0],
             *fold_right(samples, fold, small),
         )
         for (fold, _), choice in zip(usable, picked, strict=True)
@@ -146,12 +138,7 @@ def _ranked(
     """Mean accuracy of each choice over the folds, the best first; of equals, the first."""
     folds = _folds(samples, _INNER, embargo)
     accuracies = [
-        np.mean(
-            [
-                fold_right(samples, fold, replace(options, **asdict(choice)))[0].mean()
-                for fold in folds
-            ]
-        )
+        np.mean([fold_right(samples, fold, replace(options, **choice))[0].mean() for fold in folds])
         for choice in choices
     ]
     order = np.argsort(-np.array(accuracies), kind="stable")
