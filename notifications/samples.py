@@ -15,19 +15,19 @@ _LINKS = {
     "Data Docs": "https://airflow.example.com/data_docs/validations/check_data/run.html",
 }
 _COMPLETED = datetime(2024, 11, 28, 2, 15, tzinfo=UTC)
+_COUNTS = {
+    "trend_up": 92,
+    "trend_down": 81,
+    "range": 140,
+    "breakout": 37,
+    "volatile": 44,
+    "accumulation": 31,
+    "distribution": 25,
+}
 _GATE: dict[str, Any] = {
     "warnings": [],
     "classes": [
-        {"regime": regime, "samples": samples, "missing": 0}
-        for regime, samples in {
-            "trend_up": 92,
-            "trend_down": 81,
-            "range": 140,
-            "breakout": 37,
-            "volatile": 44,
-            "accumulation": 31,
-            "distribution": 25,
-        }.items()
+        {"regime": regime, "samples": samples, "missing": 0} for regime, samples in _COUNTS.items()
     ],
 }
 
@@ -59,15 +59,8 @@ def sample_messages(pictures: Mapping[str, Picture] | None = None) -> dict[str, 
 
 
 def _better() -> dict[str, Any]:
-    compared = {
-        "candidate_accuracy": 106 / 135,
-        "only_candidate_correct": 15,
-        "only_production_correct": 7,
-        "p_value": 0.134,
-        "difference_interval": (-0.014, 0.131),
-    }
     return _judged(
-        compared,
+        (106, 15, 7, 0.134, (-0.014, 0.131)),
         "accuracy 78.5% reaches the floor of 65.0% (MIN_ACCURACY)",
         "accuracy 78.5% beats always naming the most frequent regime, 31.1%",
         "accuracy 78.5% is better than production's 72.6% on the same 135 rows",
@@ -75,31 +68,25 @@ def _better() -> dict[str, Any]:
 
 
 def _worse() -> dict[str, Any]:
-    compared = {
-        "candidate_accuracy": 96 / 135,
-        "only_candidate_correct": 7,
-        "only_production_correct": 9,
-        "p_value": 0.804,
-        "difference_interval": (-0.082, 0.049),
-    }
     reason = "accuracy 71.1% is not better than production's 72.6% on the same 135 rows"
-    return _judged(compared, reason)
+    return _judged((96, 7, 9, 0.804, (-0.082, 0.049)), reason)
 
 
-def _judged(compared: dict[str, Any], *reasons: str) -> dict[str, Any]:
-    """Metrics of a candidate against a production of 98 correct rows of 135."""
-    decision = {
-        "reasons": reasons,
-        "notes": (),
-        "holdout_samples": 135,
-        "comparison": {"rows": 135, "production_accuracy": 98 / 135, **compared},
+def _judged(compared: tuple[Any, ...], *reasons: str) -> dict[str, Any]:
+    """Metrics of a candidate with so many correct rows of 135, production having 98."""
+    correct, only_candidate, only_production, p_value, interval = compared
+    comparison = {
+        "rows": 135,
+        "candidate_accuracy": correct / 135,
+        "production_accuracy": 98 / 135,
+        "only_candidate_correct": only_candidate,
+        "only_production_correct": only_production,
+        "p_value": p_value,
+        "difference_interval": interval,
     }
-    return {
-        "test_accuracy": compared["candidate_accuracy"],
-        "total_samples": 450,
-        "train_samples": 304,
-        "decision": decision,
-    }
+    told = {"reasons": reasons, "notes": (), "holdout_samples": 135, "comparison": comparison}
+    numbers = {"test_accuracy": correct / 135, "total_samples": 450, "train_samples": 304}
+    return {**numbers, "decision": told}
 
 
 _WORRYING: dict[str, Any] = {

@@ -5,12 +5,15 @@ All are read when a task runs and checked at once; none is read while Airflow pa
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
-from airflow.sdk import Variable
+from airflow.sdk import Connection, ObjectStoragePath, Variable
+from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.io.fs import has_fs
 
 from ml.contract import REGIMES
 from ml.json_files import read_json
@@ -27,6 +30,7 @@ _COSTS: Final = (
     f"JSON of {len(REGIMES)} lists of {len(REGIMES)} numbers: a list for each true regime "
     f"({', '.join(REGIMES)}), in it the cost of predicting each of them"
 )
+_MODELS: Final = "a folder, or the URL of an object store such as s3://connection@bucket/models"
 _FOLDER: Final = "a folder's whole path, such as /app/models: nothing in it is replaced"
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 
@@ -85,25 +89,19 @@ def read_settings(params: Mapping[str, Any] | None = None) -> Settings:
         SettingError: naming the setting, its value and what is allowed.
     """
     given = {name: value for name, value in (params or {}).items() if value is not None}
-    numbers = {
+    numbers: dict[str, Any] = {
         field: number.parse(given.get(field, Variable.get(number.name, default=None)))
         for field, number in THRESHOLDS.items()
     }
-    others: dict[str, Any] = {
-        "models_dir": _models_dir(),
-        "data_docs_dir": read_data_docs_dir(),
-        "snapshot_database": read_text("SNAPSHOT_DATABASE"),
-        "train_dask_scheduler": read_text("TRAIN_DASK_SCHEDULER"),
-    }
-    values: dict[str, Any] = (
-        numbers
-        | others
-        | {
-            "on_doubt": _on_doubt(),
-            "decision_costs": _decision_costs(),
-        }
+    return Settings(
+        **numbers,
+        models_dir=_address("MODELS_DIR", "models"),
+        data_docs_dir=read_data_docs_dir(),
+        snapshot_database=read_text("SNAPSHOT_DATABASE"),
+        train_dask_scheduler=read_text("TRAIN_DASK_SCHEDULER"),
+        on_doubt=_on_doubt(),
+        decision_costs=_decision_costs(),
     )
-    return Settings(**{field.name: values[field.name] for field in fields(Settings)})
 
 
 def read_text(name: str) -> str | None:
@@ -128,7 +126,7 @@ def read_models() -> "Store":
     Raises:
         SettingError: if MODELS_DIR is the URL of nothing that can be opened.
     """
-    return _opened(_models_dir())
+    return _opened(_address("MODELS_DIR", "models"))
 
 
 def read_data_docs_dir() -> Path:
@@ -137,7 +135,10 @@ def read_data_docs_dir() -> Path:
     Raises:
         SettingError: if it is a URL.
     """
-    return _folder("DATA_DOCS_DIR", "data_docs")
+    address = _address("DATA_DOCS_DIR", "data_docs")
+    if "://" in address:
+        raise SettingError("DATA_DOCS_DIR", address, "a folder of this machine")
+    return Path(address)
 
 
 def read_replays_dir() -> Path:
@@ -166,16 +167,31 @@ def _decision_costs() -> tuple[tuple[float, ...], ...] | None:
 
 
 def _opened(models_dir: str) -> "Store":
-    from pipeline.model_store import REMEDY, open_models
-
     try:
-        return open_models(models_dir)
+        return _open_models(models_dir)
     except ValueError as error:
-        raise SettingError("MODELS_DIR", models_dir, f"{REMEDY} ({error})") from error
+        raise SettingError("MODELS_DIR", models_dir, f"{_MODELS} ({error})") from error
 
 
-def _models_dir() -> str:
-    return _address("MODELS_DIR", "models")
+def _open_models(models_dir: str) -> "Store":
+    """Opens an object store with the credentials of the Connection that stands before the `@`.
+
+    Without one they come from the environment, and a folder needs none.
+    """
+    from ml.registry.models import open_store
+    from ml.registry.object_store import SCHEMES, ObjectStore
+
+    scheme, separator, _ = models_dir.partition("://")
+    if not separator or scheme not in SCHEMES or not has_fs(scheme):
+        return open_store(models_dir)
+    connection = urlsplit(models_dir).username
+    try:
+        # Amazon's own hook would take the credentials of the environment instead, and go on.
+        _ = connection and Connection.get(connection)
+    except AirflowNotFoundException as error:
+        raise ValueError(f"the Connection {connection} is not defined") from error
+    path = ObjectStoragePath(models_dir)
+    return ObjectStore(path.fs, path.path.rstrip("/"), f"{scheme}://{path.path}".rstrip("/"))
 
 
 def _address(name: str, default: str) -> str:
@@ -185,10 +201,3 @@ def _address(name: str, default: str) -> str:
     if _NO_FOLDER.search(value):
         raise SettingError(name, value, _FOLDER)
     return str(REPOSITORY / value)
-
-
-def _folder(name: str, default: str) -> Path:
-    address = _address(name, default)
-    if "://" in address:
-        raise SettingError(name, address, "a folder of this machine")
-    return Path(address)

@@ -31,9 +31,9 @@ def remember(store: Store, runs: Iterable[Mapping[str, Any]]) -> None:
 
     They are contents of `metrics.json`; one that names no run is left out. The store is locked.
     """
-    found = {_key(run): _record(run) for run in runs if run.get("run_id")}
+    found = {key_of_run(run): _record(run) for run in runs if run.get("run_id")}
     if found:
-        known = {_key(run): run for run in read_history(store, keep_damaged=True)}
+        known = {key_of_run(run): run for run in read_history(store, keep_damaged=True)}
         records = list((known | found).values())[-_KEPT:]
         store.write(HISTORY, json.dumps(records, ensure_ascii=False).encode())
 
@@ -63,5 +63,6 @@ def _record(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return record | {"decision": told}
 
 
-def _key(run: Mapping[str, Any]) -> tuple[str, str]:
+def key_of_run(run: Mapping[str, Any]) -> tuple[str, str]:
+    """Run and model; a run that is repeated may make another model."""
     return str(run.get("run_id")), str(run.get("model_sha256"))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from ml.contract import REGIMES
-from ml.registry.history import read_history
+from ml.registry.history import key_of_run, read_history
 from ml.registry.hold import read_hold
 from ml.registry.status import KeptModel, look_at_backups, look_at_production, metrics_of_runs
 from ml.registry.store import Store
@@ -121,8 +121,9 @@ def _past_runs(
     """Each run once, newest first; those whose candidate is gone, from the history or a backup."""
     models = (*((production,) if production else ()), *backups)
     kept = [*remembered, *(model.metrics for model in models)]
-    known = {_key(metrics) for metrics in candidates}
-    gone = {_key(metrics): metrics for metrics in kept if metrics and _key(metrics) not in known}
+    known = {key_of_run(metrics) for metrics in candidates}
+    by_key = {key_of_run(metrics): metrics for metrics in kept if metrics}
+    gone = {key: metrics for key, metrics in by_key.items() if key not in known}
     runs = [_past_run(metrics, production, now, has_report=True) for metrics in candidates]
     runs += [_past_run(metrics, production, now, has_report=False) for metrics in gone.values()]
     return sorted(runs, key=lambda run: str(run.metrics.get("trained_at") or ""), reverse=True)
@@ -149,7 +150,3 @@ def _is(production: KeptModel, metrics: Mapping[str, Any]) -> bool:
     if production.sha256 is None or metrics.get("model_sha256") != production.sha256:
         return False
     return production.metrics.get("run_id") in {None, metrics.get("run_id")}
-
-
-def _key(metrics: Mapping[str, Any]) -> tuple[str, str]:
-    return str(metrics.get("run_id")), str(metrics.get("model_sha256"))
