@@ -5,6 +5,7 @@ python -m benchmarks.model_file [--rows 2500 20000 100000] [--repetitions 5]
 
 import argparse
 import json
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -88,8 +89,8 @@ def carrying(
     _, probabilities = score(load_model(bare), holdout.features)
     told = accuracy_by_confidence(holdout.labels, probabilities, holdout.timestamps, 0.65)
     metadata = {
-        "golden_rows": golden_rows(bare, train).to_dict(),
-        "accuracy_by_confidence": told.to_dict(),
+        "golden_rows": asdict(golden_rows(bare, train)),
+        "accuracy_by_confidence": asdict(told),
     }
     written = {k: json.dumps(v, separators=(",", ":")) for k, v in metadata.items()}
     # Metadata cost the same in any file, and of a small one a millisecond can be told.

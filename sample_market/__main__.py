@@ -15,10 +15,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from clickhouse.engine import opened
 from ml.contract import REGIMES
-from sample_market.errors import BadMarketFile, BadMarketSpec
-from sample_market.loading import count_rows, insert, read_file
+from sample_market.loading import BadMarketFile, count_rows, insert, read_file
 from sample_market.market import simulate
-from sample_market.spec import MarketSpec, first_symbols
+from sample_market.spec import BadMarketSpec, MarketSpec, first_symbols
 
 _TABLE_TTL = pd.Timedelta(days=365)
 _DEFAULTS = MarketSpec()

@@ -9,12 +9,34 @@ import pandas as pd
 import sqlalchemy as sa
 
 from ml.contract import COUNTS, FEATURES, REGIMES
-from sample_market.errors import BadMarketFile
 from sample_market.market import COLUMNS
 
 BATCH_ROWS = 10_000
 
 _TEXTS = ("symbol", "ema_alignment", "regime_label")
+
+
+class BadMarketFile(ValueError):
+    """A person's own file of features cannot be loaded as it is.
+
+    Attributes:
+        path: the file.
+        column: the column at fault; empty if the file as a whole is.
+        row: the first data row at fault, counted from 1 without the header; None if not one row is.
+        problem: what was found there.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, path: Path, column: str, row: int | None, problem: str, remedy: str) -> None:
+        super().__init__(path, column, row, problem, remedy)
+        self.path, self.column, self.row = path, column, row
+        self.problem, self.remedy = problem, remedy
+
+    def __str__(self) -> str:
+        place = [str(self.path)]
+        place += [f"column {self.column}"] if self.column else []
+        place += [f"row {self.row}"] if self.row is not None else []
+        return f"{', '.join(place)}: {self.problem}. {self.remedy}."
 
 
 def insert(engine: sa.Engine, frame: pd.DataFrame, table: str = "regime_features") -> int:

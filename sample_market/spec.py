@@ -4,7 +4,17 @@ import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sample_market.errors import BadMarketSpec
+
+class BadMarketSpec(ValueError):
+    """A setting of the simulated market is out of range."""
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        super().__init__(field, value, allowed)
+        self.field, self.value, self.allowed = field, value, allowed
+
+    def __str__(self) -> str:
+        return f"{self.field} is {self.value!r}, allowed is: {self.allowed}."
+
 
 MAX_HOURS = 8_400
 """Longest history of one symbol: 350 days, because the table forgets rows after one year."""

@@ -17,7 +17,6 @@ from ml.evaluation.promotion import Decision, PromotionThresholds, decide
 from ml.evaluation.slices import accuracy_over_time, recall_against
 from ml.json_files import as_json
 from ml.onnx_model import check_contract, load_model
-from ml.registry.history import read_history
 from ml.registry.hold import held
 from ml.registry.models import (
     Candidate,
@@ -28,6 +27,7 @@ from ml.registry.models import (
     metrics_in,
     open_store,
     read_candidate,
+    read_history,
     read_production,
     update_candidate,
 )

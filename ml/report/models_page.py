@@ -11,8 +11,8 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from ml.contract import REGIMES
-from ml.registry.history import key_of_run, read_history
 from ml.registry.hold import read_hold
+from ml.registry.models import key_of_run, read_history
 from ml.registry.status import KeptModel, look_at_backups, look_at_production, metrics_of_runs
 from ml.registry.store import Store
 from ml.report.charts import balance_chart, balances, history_chart

@@ -36,19 +36,6 @@ class Recipe:
     min_accuracy: float = PromotionThresholds.min_accuracy
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """How a new model's bytes compare with those of others.
-
-    Attributes:
-        lines: for people, at least one.
-        as_expected: whether the digest is the one that was expected, if any was.
-    """
-
-    lines: tuple[str, ...]
-    as_expected: bool
-
-
 def recipe_of_run(models_dir: ModelsDir, run_id: str) -> Recipe:
     """Takes the recipe of a past run out of its candidate's `metrics.json`.
 
@@ -78,7 +65,7 @@ def recipe_of_run(models_dir: ModelsDir, run_id: str) -> Recipe:
 
 def agreements(
     models_dir: ModelsDir, metrics: Mapping[str, Any], expected: str | None
-) -> Agreement:
+) -> list[str]:
     """Compares a new model's bytes with an expected digest, and with every model of its recipe."""
     sha256 = metrics["model_sha256"]
     earlier = _earlier_models(models_dir, metrics)
@@ -87,7 +74,7 @@ def agreements(
         lines.insert(0, likeness(metrics, "expected", {"model_sha256": expected}))
     if not lines:
         lines.append(f"Nothing to compare the bytes with: SHA-256 {sha256}")
-    return Agreement(tuple(lines), expected in (None, sha256))
+    return lines
 
 
 def likeness(metrics: Mapping[str, Any], name: str, other: Mapping[str, Any]) -> str:

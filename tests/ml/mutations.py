@@ -30,9 +30,8 @@ from ml.evaluation.promotion import PromotionThresholds
 from ml.evaluation.validation import judge_candidate, odd_place
 from ml.onnx_model import check_answers
 from ml.registry.deployment import deploy_candidate, roll_back
-from ml.registry.history import read_history
 from ml.registry.hold import release
-from ml.registry.models import open_store, read_production, write_candidate
+from ml.registry.models import open_store, read_history, read_production, write_candidate
 from ml.registry.names import candidate_folder
 from ml.registry.status import read_status, status_text
 from ml.report.models_page import models_page

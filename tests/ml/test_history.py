@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from ml.registry.history import DAMAGED, HISTORY, read_history, remember
-from ml.registry.models import write_candidate
+from ml.registry.models import DAMAGED, HISTORY, read_history, remember, write_candidate
 from tests.ml.test_registry import files
 
 DECISION = {"deploy": False, "reasons": ["too low"], "thresholds": {"min_accuracy": 0.65}}

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from ml.json_files import as_json
-from ml.registry.history import remember
 from ml.registry.hold import Hold, put_hold
-from ml.registry.models import write_candidate, write_candidate_files
+from ml.registry.models import remember, write_candidate, write_candidate_files
 from ml.registry.store import Folder
 from ml.report.charts import balance_chart, balances
 from ml.report.models_page import MOST_RUNS, models_page

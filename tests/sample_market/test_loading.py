@@ -11,8 +11,7 @@ from sqlalchemy import text
 from clickhouse.engine import open_engine
 from ml.contract import FEATURES
 from sample_market import MarketSpec, simulate
-from sample_market.errors import BadMarketFile
-from sample_market.loading import count_rows, insert, read_file, read_labels
+from sample_market.loading import BadMarketFile, count_rows, insert, read_file, read_labels
 
 END = datetime(2026, 11, 22, 2, tzinfo=UTC)
 

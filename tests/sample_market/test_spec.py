@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sample_market import MarketSpec
-from sample_market.errors import BadMarketSpec
+from sample_market.spec import BadMarketSpec
 
 
 @pytest.mark.parametrize(
