@@ -13,7 +13,7 @@ import great_expectations as gx
 from great_expectations import expectations as gxe
 
 from expectations.rules import sql as own
-from expectations.rules.class_balance import Bounds, ExpectClassBalance, counting
+from expectations.rules.class_balance import ExpectClassBalance, counting
 from expectations.rules.drift import rules_of_drift
 from expectations.rules.labels import ExpectLabelsOverTime, labelled_days, rules_of_label_trouble
 from expectations.rules.reference import Reference
@@ -137,17 +137,10 @@ def _rules_of_labels(
             LABEL_MORE,
         ),
     )
-    bounds = Bounds(
-        t.min_samples_per_class,
-        t.min_class_share,
-        t.max_class_share,
-        t.min_samples,
-        t.min_classes,
-    )
     yield ExpectClassBalance(
         query=counting(LABEL, regimes),
         classes=list(regimes),
-        bounds=asdict(bounds),
+        bounds=asdict(t),
         **critical(
             "class balance",
             f"each regime that occurs at least {t.min_samples_per_class} samples and "

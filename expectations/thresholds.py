@@ -11,7 +11,8 @@ class Thresholds:
         min_samples: fewest labelled samples.
         min_classes: fewest different regimes among them.
         min_samples_per_class: fewest samples of a regime that occurs.
-        min_class_share: smallest share of a regime that occurs, 0 to 1.
+        min_class_share: smallest share, 0 to 1, of a regime that occurs, of at most 5,000 labels:
+            where there are many, one with its part of those is learned, however rare it is.
         max_class_share: largest share of a regime, 0 to 1.
         max_gap_share: longest gap between days with samples, as a share of the window.
         max_label_age_days: how old the newest sample may be; None means any age.

@@ -13,11 +13,7 @@ _LONGEST = 100
 
 @contextmanager
 def shown_progress(stream: TextIO) -> Iterator[None]:
-    """Writes the room's log to a stream while the block runs.
-
-    Args:
-        stream: usually stderr, so that the result on stdout stays clean.
-    """
+    """Writes the room's log to a stream, usually stderr, while the block runs."""
     if not stream.isatty():
         handler: logging.Handler = logging.StreamHandler(stream)
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))

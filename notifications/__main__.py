@@ -105,12 +105,13 @@ def _read_channels(*, with_database: bool) -> Channels:
 def _pictures() -> dict[str, Picture]:
     """The pictures that messages can have, of made-up numbers, by the name of their sample."""
     from expectations.docs.balance_picture import class_balance_png  # noqa: PLC0415 - takes seconds
-    from expectations.rules.class_balance import Bounds, count_classes  # noqa: PLC0415
+    from expectations.rules.class_balance import count_classes  # noqa: PLC0415
+    from expectations.thresholds import Thresholds  # noqa: PLC0415
     from ml.contract import REGIMES  # noqa: PLC0415
     from ml.report.plots import confusion_matrix_png  # noqa: PLC0415
 
     counts = {"trend_up": 185, "trend_down": 31, "range": 30, "breakout": 4}
-    classes = count_classes(counts, REGIMES, Bounds(10, 0.01, 0.7))
+    classes = count_classes(counts, REGIMES, Thresholds())
     matrices = {
         name: Picture("confusion_matrix.png", confusion_matrix_png(metrics))
         for name, metrics in (

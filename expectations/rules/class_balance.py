@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 from great_expectations.expectations.expectation import BatchExpectation
 
 from expectations.rules.sql import ROWS, TABLE, quote, shown
+from expectations.thresholds import Thresholds
 
 UNKNOWN: Final = "unknown label"
 _MANY: Final = 5_000
@@ -39,28 +40,8 @@ class ClassCount:
         return self.problem or ("ok" if self.samples else "does not occur")
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """What the counts of regimes are judged by.
-
-    Attributes:
-        min_samples: fewest rows of a regime that occurs.
-        min_share: smallest share of it, of at most 5,000 labels: where there are many, a regime
-            with its part of those is learned, however rare it is.
-        max_share: largest share of a regime.
-        min_total: fewest rows of all regimes, which another rule judges.
-        min_classes: fewest regimes, which another rule judges.
-    """
-
-    min_samples: int = 1
-    min_share: float = 0.0
-    max_share: float = 1.0
-    min_total: int = 0
-    min_classes: int = 0
-
-
 def count_classes(
-    counts: Mapping[str, int], regimes: Sequence[str], bounds: Bounds
+    counts: Mapping[str, int], regimes: Sequence[str], bounds: Thresholds
 ) -> tuple[ClassCount, ...]:
     """Judges the count of every regime; bounds hold for a regime that occurs.
 
@@ -69,7 +50,8 @@ def count_classes(
         regimes: the known labels, in the order of the result; unknown ones follow.
         bounds: what is asked for.
 
-    >>> classes = count_classes({"a": 9, "b": 91}, ["a", "b", "c"], Bounds(10, 0.01, 0.9))
+    >>> bounds = Thresholds(max_class_share=0.9)
+    >>> classes = count_classes({"a": 9, "b": 91}, ["a", "b", "c"], bounds)
     >>> [c.problem for c in classes]
     ['fewer than 10 samples', 'more than 90.0% of all', '']
     """
@@ -83,42 +65,39 @@ def count_classes(
     return (*known, *unknown)
 
 
-def count_all(classes: Sequence[ClassCount], bounds: Bounds) -> ClassCount:
+def count_all(classes: Sequence[ClassCount], bounds: Thresholds) -> ClassCount:
     """Sums the regimes up: all samples, and how many labels are missing in all, and why.
 
-    >>> bounds = Bounds(10, min_total=300)
+    >>> bounds = Thresholds(min_classes=1)
     >>> count_all(count_classes({"a": 50}, ["a", "b"], bounds), bounds)
     ClassCount(regime='all', samples=50, share=1.0, missing=250, problem='fewer than 300 samples')
     """
     samples = sum(c.samples for c in classes)
     occurring = sum(1 for c in classes if c.samples and c.problem != UNKNOWN)
     lacking = max(0, bounds.min_classes - occurring)
-    of_regimes = sum(c.missing for c in classes) + lacking * bounds.min_samples
+    of_regimes = sum(c.missing for c in classes) + lacking * bounds.min_samples_per_class
     problems = (
-        (f"fewer than {bounds.min_total:,} samples", samples < bounds.min_total),
+        (f"fewer than {bounds.min_samples:,} samples", samples < bounds.min_samples),
         (f"{lacking} more {'regime' if lacking == 1 else 'regimes'} needed", lacking > 0),
     )
     problem = "; ".join(words for words, holds in problems if holds)
-    return ClassCount("all", samples, 1.0, max(of_regimes, bounds.min_total - samples), problem)
+    return ClassCount("all", samples, 1.0, max(of_regimes, bounds.min_samples - samples), problem)
 
 
-def _judged(regime: str, samples: int, total: int, bounds: Bounds) -> ClassCount:
+def _judged(regime: str, samples: int, total: int, bounds: Thresholds) -> ClassCount:
     share = samples / total if total else 0.0
-    few, enough = samples < bounds.min_samples, bounds.min_share * _MANY
-    rare = share < bounds.min_share and samples < enough
+    fewest, least = bounds.min_samples_per_class, bounds.min_class_share
+    few, enough = samples < fewest, least * _MANY
+    rare = share < least and samples < enough
     if samples and (few or rare):
         # Adding k labels of a regime makes its share (samples + k) / (total + k).
-        of_all = (bounds.min_share * total - samples) / (1 - bounds.min_share or math.inf)
+        of_all = (least * total - samples) / (1 - least or math.inf)
         for_share = math.ceil(min(of_all, enough - samples) - _ROUNDING) if rare else 0
-        problem = (
-            f"fewer than {bounds.min_samples} samples"
-            if few
-            else f"less than {bounds.min_share:.1%} of all"
-        )
-        lacking = max(bounds.min_samples - samples, for_share, 1)
+        problem = f"fewer than {fewest} samples" if few else f"less than {least:.1%} of all"
+        lacking = max(fewest - samples, for_share, 1)
         return ClassCount(regime, samples, share, lacking, problem)
-    much = share > bounds.max_share
-    problem = f"more than {bounds.max_share:.1%} of all" if much else ""
+    much = share > bounds.max_class_share
+    problem = f"more than {bounds.max_class_share:.1%} of all" if much else ""
     return ClassCount(regime, samples, share, 0, problem)
 
 
@@ -128,7 +107,7 @@ class ExpectClassBalance(BatchExpectation):
     Attributes:
         query: see `counting`.
         classes: the known labels.
-        bounds: what is asked for, as a plain dict.
+        bounds: the `Thresholds` as a plain dict.
     """
 
     query: str
@@ -139,7 +118,7 @@ class ExpectClassBalance(BatchExpectation):
     success_keys: ClassVar[tuple[str, ...]] = ("query", "classes", "bounds")
 
     def _validate(self, metrics: dict[str, Any], *_: Any, **__: Any) -> dict[str, Any]:
-        bounds = Bounds(**self.bounds)
+        bounds = Thresholds(**self.bounds)
         counts = {_name(row): int(row["samples"]) for row in metrics[ROWS]}
         classes = count_classes(counts, self.classes, bounds)
         # An unknown label is the matter of another rule.

@@ -23,15 +23,7 @@ from ml.errors import ModelError
 def read_training_rows(
     engine: Engine, snapshot: Snapshot, holdout_fraction: float, embargo: timedelta, most: int
 ) -> Samples:
-    """Reads holdout and embargo whole, and at most so many of the older rows, in time order.
-
-    Args:
-        engine: an engine on the server that holds the snapshot.
-        snapshot: what to read.
-        holdout_fraction: newest share kept for the verdict.
-        embargo: gap between training and holdout.
-        most: training rows at most.
-    """
+    """Reads holdout and embargo whole, and at most so many of the older rows, in time order."""
     plan = None
     if snapshot.rows > most:
         counts = count_by_time(engine, snapshot, REGIMES)
@@ -69,9 +61,7 @@ _COPIED: Final = 2_000_000
 def newest_unlabelled_rows(engine: Engine, database: str | None) -> dict[str, NDArray[Any]]:
     """Reads the rows without a label of the newest 30 days, of fewer if there are millions.
 
-    Args:
-        engine: where the source is.
-        database: where they are copied to for that; None for the connection's own.
+    They are copied to the database for that; None for the connection's own.
 
     Returns:
         As `read_watched_rows`; of more than 100,000 the first of each symbol and step of time.
@@ -92,12 +82,7 @@ def newest_unlabelled_rows(engine: Engine, database: str | None) -> dict[str, ND
 
 
 def read_row(engine: Engine, symbol: str, timestamp: str) -> list[float]:
-    """Reads the features of one row of the source table, labelled or not.
-
-    Args:
-        engine: an engine on the server that has the table.
-        symbol: of the row.
-        timestamp: ISO 8601, UTC.
+    """Reads the features of one row of the source table, labelled or not, at an ISO 8601 UTC time.
 
     Raises:
         ModelError: if there is none, saying which are nearest.

@@ -95,13 +95,7 @@ def split_by_time(timestamps: Timestamps, holdout_fraction: float, embargo: time
 
 
 def split_at(timestamps: Timestamps, cut: np.datetime64, embargo: timedelta) -> TimeSplit:
-    """Splits at a cut that is known already.
-
-    Args:
-        timestamps: datetime64[s] `[n]`, sorted.
-        cut: first timestamp of the holdout.
-        embargo: how far before the cut training ends.
-    """
+    """Splits sorted samples at a cut, the holdout's first timestamp, that is known already."""
     start = int(np.searchsorted(timestamps, cut, side="left"))
     return _split_at(timestamps, start, len(timestamps), embargo)
 
@@ -111,11 +105,6 @@ def time_folds(timestamps: Timestamps, folds: int, embargo: timedelta) -> tuple[
 
     The samples are cut into `folds + 1` runs of about equal size; fold k scores run k and trains on
     everything before it, less the embargo. Folds left without rows are not returned.
-
-    Args:
-        timestamps: datetime64[s] `[n]`, sorted.
-        folds: how many folds are wanted.
-        embargo: gap before each scored run.
 
     >>> days = np.arange("2026-11-01", "2026-11-13", dtype="datetime64[D]").astype("datetime64[s]")
     >>> [

@@ -101,13 +101,7 @@ def make_list(
 
 
 def keep_list(engine: Engine, database: str | None, made: LabelList) -> None:
-    """Puts a list into the table `regime_labels_wanted` in place of the former one.
-
-    Args:
-        engine: on the server of the snapshots.
-        database: where they are; None means the connection's own.
-        made: the list.
-    """
+    """Puts a list into the table `regime_labels_wanted` in place of the former one."""
     rows = (
         (
             row.rank,

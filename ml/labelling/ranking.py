@@ -168,14 +168,7 @@ def rank_rows(
     production: NDArray[np.int64] | None,
     candidate: NDArray[np.int64] | None,
 ) -> tuple[WantedRow, ...]:
-    """The chosen rows with what models predict of each.
-
-    Args:
-        pool: where they are from.
-        chosen: as `choose_rows` gives them.
-        production: indices of the regimes that it predicts `[n]`; None without one.
-        candidate: likewise.
-    """
+    """The chosen rows with what models predict `[n]` of each; None without one."""
 
     def named(predicted: NDArray[np.int64] | None, row: int) -> str:
         return "" if predicted is None else REGIMES[int(predicted[row])]

@@ -72,11 +72,9 @@ class ObjectStore:
         return cls(fs, root.rstrip("/"), url.rstrip("/"))
 
     def where(self, name: str = "") -> str:
-        """See `Store`."""
         return f"{self.url}/{name}" if name else self.url
 
     def read(self, name: str) -> bytes | None:
-        """See `Store`."""
         with self._explained(name):
             try:
                 return bytes(self.fs.cat_file(self._path(name)))
@@ -85,7 +83,6 @@ class ObjectStore:
                 return None
 
     def digest(self, name: str) -> str | None:
-        """See `Store`."""
         with self._explained(name):
             try:
                 facts = self.fs.info(self._path(name), refresh=True)
@@ -98,7 +95,6 @@ class ObjectStore:
         return DIGESTS.of((self.url, name, facts.get("size"), *state), lambda: self.read(name))
 
     def write(self, name: str, content: bytes, check: Check | None = None) -> None:
-        """See `Store`."""
         with self._explained(name):
             if check is None:
                 self.fs.pipe_file(self._path(name), content)
@@ -112,7 +108,6 @@ class ObjectStore:
                 self._discard(staged)
 
     def write_folder(self, name: str, files: Mapping[str, bytes]) -> None:
-        """See `Store`."""
         for file in sorted(files, key=lambda file: file.endswith(".json")):
             self.write(f"{name}/{file}", files[file])
         with self._explained(name):
@@ -122,7 +117,6 @@ class ObjectStore:
                     self._discard(path)
 
     def folders(self, name: str) -> tuple[str, ...]:
-        """See `Store`."""
         with self._explained(name):
             self.fs.invalidate_cache()
             found = self.fs.find(self._path(name), detail=True)
@@ -137,14 +131,12 @@ class ObjectStore:
         return tuple(sorted(newest, key=lambda folder: (newest[folder], folder)))
 
     def files(self, name: str) -> frozenset[str]:
-        """See `Store`."""
         with self._explained(name):
             self.fs.invalidate_cache()
             found = self.fs.find(self._path(name))
         return frozenset(path.removeprefix(f"{self._path(name)}/") for path in found)
 
     def remove_folder(self, name: str) -> None:
-        """See `Store`."""
         with self._explained(name):
             self.fs.rm(self._path(name), recursive=True)
 

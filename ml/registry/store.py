@@ -87,11 +87,9 @@ class Folder:
     root: Path
 
     def where(self, name: str = "") -> str:
-        """See `Store`."""
         return str(self.root / name)
 
     def read(self, name: str) -> bytes | None:
-        """See `Store`."""
         with _explained(self.root / name):
             try:
                 with os.fdopen(self._open(name), "rb") as file:
@@ -100,7 +98,6 @@ class Folder:
                 return None
 
     def digest(self, name: str) -> str | None:
-        """See `Store`."""
         with _explained(self.root / name):
             try:
                 now = (self.root / name).stat(follow_symlinks=False)
@@ -110,7 +107,6 @@ class Folder:
         return DIGESTS.of(state, lambda: self.read(name))
 
     def write(self, name: str, content: bytes, check: Check | None = None) -> None:
-        """See `Store`."""
         path = self.root / name
         with _explained(path), _temporary_sibling(path) as temporary:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +117,6 @@ class Folder:
             _flush_folder(path.parent)
 
     def write_folder(self, name: str, files: Mapping[str, bytes]) -> None:
-        """See `Store`."""
         path = self.root / name
         with _explained(path), _temporary_sibling(path) as temporary:
             temporary.mkdir(parents=True)
@@ -135,7 +130,6 @@ class Folder:
             _flush_folder(path.parent)
 
     def folders(self, name: str) -> tuple[str, ...]:
-        """See `Store`."""
         path = self.root / name
         with _explained(path):
             if not path.is_dir():
@@ -146,12 +140,10 @@ class Folder:
         return tuple(entry.name for entry in found)
 
     def files(self, name: str) -> frozenset[str]:
-        """See `Store`."""
         with _explained(self.root / name):
             return frozenset(entry.name for entry in (self.root / name).iterdir())
 
     def remove_folder(self, name: str) -> None:
-        """See `Store`."""
         path = self.root / name
         # Gone from its place before its files are.
         with _explained(path), _temporary_sibling(path) as former:

@@ -12,8 +12,9 @@ from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.expectations.expectation import BatchExpectation
 
 from expectations.docs.context import DocsPage, open_context, publish
-from expectations.rules.class_balance import Bounds, count_all, count_classes
+from expectations.rules.class_balance import count_all, count_classes
 from expectations.severity import critical, warning
+from expectations.thresholds import Thresholds
 from ml.contract import REGIMES
 
 RUN_ID = "scheduled__2026-11-22T02:00:00+00:00"
@@ -52,7 +53,7 @@ def advice(name: str, expected: str = "as it should be", **answer: Any) -> Expec
 
 def balance(counts: Mapping[str, int], regimes: Sequence[str] = REGIMES) -> ExpectGiven:
     """The class balance of given counts."""
-    bounds = Bounds(10, 0.01, 0.7)
+    bounds = Thresholds(min_samples=0, min_classes=0)
     classes = count_classes(counts, regimes, bounds)
     bad = [f"{c.regime} {c.samples} ({c.share:.1%}): {c.problem}" for c in classes if c.problem]
     return rule(

@@ -7,11 +7,12 @@ import sys
 import pytest
 
 from expectations.docs.balance_picture import class_balance_png
-from expectations.rules.class_balance import Bounds, ClassCount, count_classes
+from expectations.rules.class_balance import ClassCount, count_classes
+from expectations.thresholds import Thresholds
 from ml.contract import REGIMES
 
 COUNTS = {"trend_up": 185, "range": 30, "breakout": 4}
-CLASSES = count_classes(COUNTS, REGIMES, Bounds(10, 0.01, 0.7))
+CLASSES = count_classes(COUNTS, REGIMES, Thresholds())
 
 
 def test_picture_is_a_png_that_fits_a_chat_and_is_the_same_each_time():

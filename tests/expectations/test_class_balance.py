@@ -2,15 +2,16 @@
 
 import pytest
 
-from expectations.rules.class_balance import Bounds, count_all, count_classes
+from expectations.rules.class_balance import count_all, count_classes
+from expectations.thresholds import Thresholds
 
 REGIMES = ("up", "down", "flat")
 
 
-BOUNDS = Bounds(10, 0.01, 0.7, 300, 3)
+BOUNDS = Thresholds()
 
 
-def _problems(counts: dict[str, int], bounds: Bounds = BOUNDS) -> dict[str, str]:
+def _problems(counts: dict[str, int], bounds: Thresholds = BOUNDS) -> dict[str, str]:
     return {c.regime: c.problem for c in count_classes(counts, REGIMES, bounds)}
 
 
@@ -34,7 +35,7 @@ def test_rare_regime_of_many_labels_needs_its_share_of_5000_only() -> None:
 
 def test_share_that_a_person_asks_for_holds_of_thousands_of_labels() -> None:
     counts = {"up": 4000, "down": 4000, "flat": 900}
-    assert _problems(counts, Bounds(10, 0.2, 0.7))["flat"] == "less than 20.0% of all"
+    assert _problems(counts, Thresholds(min_class_share=0.2))["flat"] == "less than 20.0% of all"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from clickhouse.errors import ClickHouseUnavailable
 from expectations.errors import DataRejected
 from expectations.report import GateReport
-from expectations.rules.class_balance import Bounds, count_all, count_classes
+from expectations.rules.class_balance import count_all, count_classes
 from expectations.run_record import RuleRecord
 from expectations.severity import LABEL_MORE
 from expectations.thresholds import Thresholds
@@ -29,7 +29,7 @@ def _rejected(page: str | None = PAGE) -> DataRejected:
         RuleRecord("features vary", "yes", "", "no", "warned", (row,), ""),
     )
     counts = {"trend_up": 185, "range": 30, "breakout": 4}
-    bounds = Bounds(10, 0.01, 0.7, 300, 3)
+    bounds = Thresholds()
     classes = count_classes(counts, REGIMES, bounds)
     total = count_all(classes, bounds)
     return DataRejected(
