@@ -15,6 +15,7 @@ from ml.contract import FEATURES
 from ml.progress import shown_progress
 from ml.registry.deployment import deploy_candidate
 from ml.registry.models import read_candidate
+from ml.training.search import _TRIED
 from sample_market.loading import insert
 from sample_market.market import simulate
 from sample_market.spec import MarketSpec
@@ -391,8 +392,8 @@ def test_metrics_of_the_command_line_are_json(trained, tmp_path):
 
 
 def test_search_keeps_what_it_found(run, snapshot, tmp_path, monkeypatch):
-    monkeypatch.setattr("ml.training.search._DEPTHS", (8,))
-    monkeypatch.setattr("ml.training.search._LEAVES", (5,))
+    monkeypatch.setitem(_TRIED, "max_depth", (8,))
+    monkeypatch.setitem(_TRIED, "min_samples_leaf", (5,))
     kept = tmp_path / "search.json"
     code, out, _ = run("search", "--snapshot", snapshot.name, "--out", str(kept))
     found = json.loads(kept.read_text(encoding="utf-8"))
