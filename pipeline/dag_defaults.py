@@ -36,11 +36,7 @@ TRAIN_WHEN_WORRYING: Final = "TRAIN_WHEN_WORRYING"
 
 
 def weekly(cron: str) -> Any:
-    """The schedule of training: weekly and, if the environment says so, when the watch worries.
-
-    Args:
-        cron: in UTC.
-    """
+    """The schedule of training: in UTC and, if the environment says so, when the watch worries."""
     if os.environ.get(TRAIN_WHEN_WORRYING) != "1":
         return cron
     timetable = CronTriggerTimetable(cron, timezone="UTC")

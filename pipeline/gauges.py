@@ -29,12 +29,7 @@ def tell_of_data(labelled_rows: int, passed: bool) -> None:
 def tell_of_production(accuracy: float | None, deployed_at: str | None) -> None:
     """Says how good the model in production is, and since when it is there.
 
-    A moment and not an age: an age that is told once a week would stand still in between.
-
-    Args:
-        accuracy: share of rows that it predicted correctly when it was last judged; None if not
-            known.
-        deployed_at: ISO 8601; sent as seconds since 1970. None if not known.
+    A moment, ISO 8601, and not an age: one that is told once a week would stand still in between.
     """
     if accuracy is not None:
         stats.gauge(ACCURACY, accuracy)

@@ -56,11 +56,8 @@ def on_doubt(settings: Settings, params: Mapping[str, Any], dag_run: Any) -> str
 def former_place(inlet_events: Any, dag_run: Any) -> str | None:
     """Address of the production file that the last change of production wrote.
 
-    A run of `airflow dags test` asks for none: it may be tried in a folder of its own.
-
-    Args:
-        inlet_events: Airflow's events of the asset, which every deployment and rollback makes.
-        dag_run: the run that asks.
+    Every deployment and rollback makes an event of the asset that names it. A run of `airflow dags
+    test` asks for none: it may be tried in a folder of its own.
     """
     if is_test(dag_run):
         return None
@@ -140,13 +137,7 @@ def decision_of(ti: Any) -> dict[str, Any]:
 def question(
     decision: Mapping[str, Any], until: datetime, pages: Mapping[str, str] | None = None
 ) -> str:
-    """Both models' numbers with reasons and notes, in Markdown.
-
-    Args:
-        decision: the promotion rule's.
-        until: when the question ends, in UTC.
-        pages: addresses by name.
-    """
+    """Both models' numbers with reasons and notes, and the question's end in UTC, in Markdown."""
     lines = (
         "| model | accuracy | rows |",
         "| --- | --- | --- |",
@@ -172,12 +163,7 @@ def _difference(decision: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def answered(decision: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, Any]:
-    """The decision after an answer, or after none came in time.
-
-    Args:
-        decision: the promotion rule's, which is to deploy.
-        event: Airflow's record of the answer.
-    """
+    """The rule's yes after an answer, as Airflow records it, or after none came in time."""
     approved = event["chosen_options"] == [APPROVE]
     who = (event.get("responded_by_user") or {}).get("name")
     approval = {"approved": approved, "by": who, "at": event["responded_at"].isoformat()}

@@ -68,12 +68,7 @@ def _keep_answer(settings: Settings, run_id: str, decision: Mapping[str, Any]) -
 
 
 def event_details(models: Store, deployment: Mapping[str, Any]) -> dict[str, Any]:
-    """What an event of the asset says: the deployment, and the model's accuracy and versions.
-
-    Args:
-        models: the place of the models, after the deployment.
-        deployment: what was done.
-    """
+    """What an event of the asset says: the deployment, and its model's accuracy and versions."""
     metrics: Mapping[str, Any] = {}
     with decoration("What is known of the model in the event of the asset"):
         production = read_production(models)

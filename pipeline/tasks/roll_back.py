@@ -21,12 +21,10 @@ log = logging.getLogger(__name__)
 def list_backups(settings: Settings, to: str | None) -> dict[str, Any]:
     """Lists what there is, in the log as a table, and settles which backup comes back.
 
+    Without a name that is the newest that is sound.
+
     It is settled before anything changes: "the newest" means another backup after a rollback, so a
     repeated `roll_back` would undo itself.
-
-    Args:
-        settings: where the models are.
-        to: name of a folder in `backups/`; None for the newest that is sound.
 
     Returns:
         Production, None if there is none, and the name of the backup, None if none is sound.
@@ -46,11 +44,7 @@ def roll_back(
 ) -> dict[str, Any]:
     """Makes a backup production again, and holds it there; what it replaces is kept.
 
-    Args:
-        settings: where the models are.
-        backup: name of its folder; None for the newest, if there is one.
-        by: who started the run; None if that is not known.
-        why: their reason, if they gave one.
+    Without a name that is the newest. Who started the run, and why, is kept as far as it is known.
 
     Returns:
         What is in production now, how good it is, and where the replaced pair lies.

@@ -42,13 +42,6 @@ def validate_model(
 ) -> dict[str, Any]:
     """Scores candidate and production on the same holdout rows and decides; the log has the report.
 
-    Args:
-        settings: of the run.
-        run_id: whose candidate.
-        snapshot: the frozen table.
-        on_doubt: `ask` or `keep`.
-        former_place: address of the production file of the last deployment, if that is known.
-
     Returns:
         The decision with every number and reason.
     """

@@ -36,10 +36,6 @@ _NO_MODEL: Final = "There is no model in production yet: rows are watched, and n
 def watch_model(settings: Settings, links: Mapping[str, str]) -> dict[str, Any]:
     """Looks at what is new, tells what has turned, and keeps what the page Production shows.
 
-    Args:
-        settings: of the run.
-        links: addresses for a message, by name.
-
     Returns:
         The day, what worries, and whether a new model is wanted.
     """
