@@ -29,8 +29,7 @@ from clickhouse.schema import apply_schema
 from clickhouse.snapshot import Snapshot, freeze, verify
 from expectations.gate import FrozenTable, run_gate
 from expectations.report import GateReport
-from expectations.rules.class_balance import ClassCount
-from expectations.run_record import RuleRecord
+from expectations.run_record import ClassCount, RuleRecord
 from expectations.thresholds import Thresholds
 from ml.contract import FEATURES, REGIMES
 from ml.data.samples import Samples

@@ -18,7 +18,6 @@ from sqlalchemy import Engine
 from expectations.docs.context import DocsPage, open_context, open_context_without_site, publish
 from expectations.errors import GateNotRun
 from expectations.report import GateReport
-from expectations.rules.class_balance import ClassCount
 from expectations.rules.reference import Reference
 from expectations.run_record import RuleRecord, RunRecord, folder_of_run, read_record, rules_in
 from expectations.suite import (
@@ -91,15 +90,11 @@ def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
     if record.state == "open":
         raise GateNotRun(_problems(record))
     return GateReport(
-        verdict=record.verdict,
-        samples=record.samples or 0,
-        rules=tuple(record.rules),
-        classes=tuple(ClassCount(**count) for count in record.classes),
+        **vars(record),
         thresholds=thresholds,
-        table=frozen.name,
+        database=frozen.database,
         page=str(page.path) if page.path else None,
         page_problem=page.problem,
-        total=ClassCount(**record.total) if record.total else None,
     )
 
 

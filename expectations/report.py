@@ -6,38 +6,27 @@ from typing import Any, Final
 
 from tabulate import tabulate
 
-from expectations.rules.class_balance import ClassCount
-from expectations.run_record import RuleRecord
+from expectations.run_record import RuleRecord, RunRecord
 from expectations.thresholds import Thresholds
 
 _MARKS: Final = {"held": "ok", "warned": "warning", "failed": "FAILED"}
 
 
-@dataclass(frozen=True)
-class GateReport:
+@dataclass(frozen=True, kw_only=True)
+class GateReport(RunRecord):
     """What the data gate found in a snapshot.
 
     Attributes:
-        verdict: in a few words.
-        samples: labelled samples.
-        rules: every rule's result, in the order of the suite.
-        classes: every regime's count.
-        total: the same of all regimes together; None if they were not counted.
         thresholds: the bounds that were used.
-        table: the table that was checked.
+        database: of the table that was checked.
         page: path of the run's Data Docs page, None if it could not be made.
         page_problem: what went wrong with the page or its index, empty if nothing.
     """
 
-    verdict: str
-    samples: int
-    rules: tuple[RuleRecord, ...]
-    classes: tuple[ClassCount, ...]
     thresholds: Thresholds
-    table: str
+    database: str
     page: str | None
     page_problem: str = ""
-    total: ClassCount | None = None
 
     @property
     def passed(self) -> bool:
@@ -47,22 +36,22 @@ class GateReport:
     @property
     def failed_rules(self) -> tuple[RuleRecord, ...]:
         """The critical rules that did not hold."""
-        return tuple(rule for rule in self.rules if rule.outcome == "failed")
+        return self.of("failed")
 
     @property
-    def missing(self) -> int:
-        """Further labels that would lift all samples and every regime to their bounds."""
-        return self.total.missing if self.total else 0
+    def warnings(self) -> tuple[RuleRecord, ...]:
+        """The other rules that did not hold."""
+        return self.of("warned")
+
+    @property
+    def place(self) -> str:
+        """Database and table."""
+        return f"{self.database}.{self.table}"
 
     @property
     def remedies(self) -> tuple[str, ...]:
         """What a person can do about the rules that failed, each once, in their order."""
         return tuple(dict.fromkeys(rule.remedy for rule in self.failed_rules))
-
-    @property
-    def warnings(self) -> tuple[RuleRecord, ...]:
-        """The other rules that did not hold."""
-        return tuple(rule for rule in self.rules if rule.outcome == "warned")
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, small enough for an XCom; rules that hold are only counted."""
@@ -76,7 +65,7 @@ class GateReport:
             "missing": self.missing,
             "remedies": list(self.remedies),
             "thresholds": asdict(self.thresholds),
-            "table": self.table,
+            "table": self.place,
             "page": self.page,
         }
 
@@ -92,8 +81,8 @@ class GateReport:
         return "\n\n".join(
             [
                 (
-                    f"Data gate: {self.verdict}. {self.samples:,} labelled samples in "
-                    f"{self.table}, {held} of {len(self.rules)} rules hold."
+                    f"Data gate: {self.verdict}. {self.samples or 0:,} labelled samples in "
+                    f"{self.place}, {held} of {len(self.rules)} rules hold."
                 ),
                 *([_table(failing)] if failing else []),
                 *(["Rows to look at"] if to_look_at else []),

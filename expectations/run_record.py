@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -52,6 +52,30 @@ class RuleRecord:
 
 
 @dataclass(frozen=True)
+class ClassCount:
+    """How one regime is represented.
+
+    Attributes:
+        regime: the label.
+        samples: rows with it.
+        share: of all rows, 0 to 1.
+        missing: further labels of it that would lift it to the bounds.
+        problem: what is wrong in words, empty if nothing.
+    """
+
+    regime: str
+    samples: int
+    share: float
+    missing: int
+    problem: str
+
+    @property
+    def verdict(self) -> str:
+        """The judgement in words, also where nothing is wrong."""
+        return self.problem or ("ok" if self.samples else "does not occur")
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """What a run of the gate found.
 
@@ -61,21 +85,21 @@ class RunRecord:
         suite: name of the list of rules.
         table: the judged table, without its database.
         rules: every rule, in the order of the suite.
-        classes: every regime's count, as `class_balance.ClassCount` has it; empty if not counted.
-        total: the same of all regimes together; empty if not counted.
+        classes: every regime's count; empty if not counted.
+        total: the same of all regimes together; None if not counted.
     """
 
     run_id: str
     time: datetime
     suite: str
     table: str
-    rules: Sequence[RuleRecord]
-    classes: Sequence[Mapping[str, Any]]
-    total: Mapping[str, Any] = field(default_factory=dict)
+    rules: tuple[RuleRecord, ...]
+    classes: tuple[ClassCount, ...]
+    total: ClassCount | None = None
 
-    def of(self, outcome: Outcome) -> list[RuleRecord]:
+    def of(self, outcome: Outcome) -> tuple[RuleRecord, ...]:
         """The rules with an outcome."""
-        return [rule for rule in self.rules if rule.outcome == outcome]
+        return tuple(rule for rule in self.rules if rule.outcome == outcome)
 
     @property
     def state(self) -> State:
@@ -106,14 +130,14 @@ class RunRecord:
     def samples(self) -> int | None:
         """Labelled samples; None if they were not counted."""
         if self.classes:
-            return sum(int(count["samples"]) for count in self.classes)
+            return sum(count.samples for count in self.classes)
         counted = [r.observed.replace(",", "") for r in self.rules if r.rule == _ROWS_RULE]
         return int(counted[0]) if counted and counted[0].isdigit() else None
 
     @property
     def missing(self) -> int:
         """Further labels that would lift all samples and every regime to their bounds."""
-        return int(self.total.get("missing", 0))
+        return self.total.missing if self.total else 0
 
     @property
     def problems(self) -> dict[str, list[RuleRecord]]:
@@ -137,14 +161,15 @@ def read_record(result: Mapping[str, Any]) -> RunRecord:
     """Reads a validation result as Great Expectations stores it."""
     run = result["meta"]["run_id"]
     details = [_details(rule) for rule in result["results"]]
+    counted: Mapping[str, Any] = next((found for found in details if "classes" in found), {})
     return RunRecord(
         run_id=str(run["run_name"]),
         time=datetime.fromisoformat(run["run_time"]).astimezone(UTC),
         suite=str(result["suite_name"]),
         table=str(result["meta"]["active_batch_definition"]["data_asset_name"]),
         rules=rules_in(result),
-        classes=next((found["classes"] for found in details if "classes" in found), ()),
-        total=next((found["all"] for found in details if "all" in found), {}),
+        classes=tuple(ClassCount(**count) for count in counted.get("classes", ())),
+        total=ClassCount(**counted["all"]) if "all" in counted else None,
     )
 
 

@@ -4,7 +4,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from expectations.rules.class_balance import ClassCount
+from expectations.run_record import ClassCount
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,42 +2,19 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, ClassVar, Final
 
 from great_expectations.expectations.expectation import BatchExpectation
 
 from expectations.rules.sql import ROWS, TABLE, quote, shown
+from expectations.run_record import ClassCount
 from expectations.thresholds import Thresholds
 
 UNKNOWN: Final = "unknown label"
 _MANY: Final = 5_000
 _SHOWN: Final = 5
 _ROUNDING: Final = 1e-9
-
-
-@dataclass(frozen=True)
-class ClassCount:
-    """How one regime is represented.
-
-    Attributes:
-        regime: the label.
-        samples: rows with it.
-        share: of all rows, 0 to 1.
-        missing: further labels of it that would lift it to the bounds.
-        problem: what is wrong in words, empty if nothing.
-    """
-
-    regime: str
-    samples: int
-    share: float
-    missing: int
-    problem: str
-
-    @property
-    def verdict(self) -> str:
-        """The judgement in words, also where nothing is wrong."""
-        return self.problem or ("ok" if self.samples else "does not occur")
 
 
 def count_classes(

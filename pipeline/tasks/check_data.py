@@ -61,7 +61,7 @@ def check_data(settings: Settings, run_id: str, started: datetime) -> dict[str, 
     with log_group(log, f"Every rule ({len(report.rules)})"):
         log.info("%s", report.rules_text())
     log.info("%s", report.as_text())
-    gauges.tell_of_data(report.samples, report.passed)
+    gauges.tell_of_data(report.samples or 0, report.passed)
     if not report.passed:
         rejected = DataRejected(report)
         if told := list_labels(settings, run_id):

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from expectations.docs.balance_picture import class_balance_png
-from expectations.rules.class_balance import ClassCount, count_classes
+from expectations.rules.class_balance import count_classes
+from expectations.run_record import ClassCount
 from expectations.thresholds import Thresholds
 from ml.contract import REGIMES
 

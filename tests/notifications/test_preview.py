@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from expectations.docs.balance_picture import class_balance_png
-from expectations.rules.class_balance import ClassCount
+from expectations.run_record import ClassCount
 from notifications.channels import Channels
 from notifications.message import Picture
 from notifications.messages import failed

@@ -2,6 +2,7 @@
 
 import errno
 import struct
+from datetime import UTC, datetime
 
 import pytest
 
@@ -31,10 +32,18 @@ def _rejected(page: str | None = PAGE) -> DataRejected:
     counts = {"trend_up": 185, "range": 30, "breakout": 4}
     bounds = Thresholds()
     classes = count_classes(counts, REGIMES, bounds)
-    total = count_all(classes, bounds)
     return DataRejected(
         GateReport(
-            "Rejected: 2 of 3 rules", 219, rules, classes, Thresholds(), "d.t", page, total=total
+            run_id="r",
+            time=datetime(2026, 11, 22, tzinfo=UTC),
+            suite="regimes",
+            table="t",
+            rules=rules,
+            classes=classes,
+            total=count_all(classes, bounds),
+            thresholds=bounds,
+            database="d",
+            page=page,
         )
     )
 
