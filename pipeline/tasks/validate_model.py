@@ -9,7 +9,7 @@ from clickhouse.snapshot import Snapshot, verify
 from ml.data.reading import newest_unlabelled_rows, read_rows_since
 from ml.data.samples import moment_of
 from ml.errors import decoration
-from ml.evaluation.change import compare_answers
+from ml.evaluation.comparison import compare_answers
 from ml.evaluation.promotion import PromotionThresholds
 from ml.evaluation.validation import judge_candidate
 from ml.onnx_model import load_model

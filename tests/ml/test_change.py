@@ -3,7 +3,7 @@
 import numpy as np
 
 from ml.contract import REGIMES
-from ml.evaluation.change import compare_answers
+from ml.evaluation.comparison import compare_answers
 from ml.onnx_model import load_model, score
 from ml.training.export import export_forest
 from ml.training.forest import fit_forest
