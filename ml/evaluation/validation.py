@@ -57,7 +57,7 @@ def judge_candidate(  # noqa: PLR0913, PLR0917 - all of them are facts about the
         samples: the same samples it was built from.
         thresholds: what the promotion rule asks for.
         former_place: address of the production file of the last deployment, if that is known.
-        change: what changes on unlabelled rows, see `ml.evaluation.comparison`; it decides nothing.
+        change: what changes on unlabelled rows, see `compare_answers`; it decides nothing.
 
     Raises:
         ModelBroken: if the candidate is missing, was changed, or was built from other samples. A
