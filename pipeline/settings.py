@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from airflow.sdk import Connection, ObjectStoragePath, Variable
+from airflow.sdk import Connection, Variable
 from airflow.sdk.exceptions import AirflowNotFoundException
-from airflow.sdk.io.fs import has_fs
 
 from ml.contract import REGIMES
 from ml.json_files import read_json
@@ -178,6 +177,9 @@ def _open_models(models_dir: str) -> "Store":
 
     Without one they come from the environment, and a folder needs none.
     """
+    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk.io.fs import has_fs
+
     from ml.registry.models import open_store
     from ml.registry.object_store import SCHEMES, ObjectStore
 
