@@ -1,6 +1,7 @@
 """Hourly bars of a market whose regimes are given.
 
-What an exchange would publish, and nothing a trading application would calculate from it.
+What an exchange would publish, and nothing a trading application would calculate from it: how
+strongly each regime is felt, then prices, extremes, volume, funding, forced selling.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,8 @@
-"""Brings features into ClickHouse: from a person's own file, or from the simulation."""
+"""Brings features into ClickHouse: from a person's own file, or from the simulation.
+
+A person's file is checked before any of it is loaded; what does not fit is named by file, column
+and first row at fault, with what to do.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

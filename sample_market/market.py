@@ -1,4 +1,7 @@
-"""A whole simulated market: regimes, bars, features and labels in one frame."""
+"""A whole simulated market: regimes, bars, features and labels in one frame.
+
+Which rows people labelled, and where they were wrong, is drawn here too.
+"""
 
 from datetime import UTC, datetime
 from typing import Final

@@ -206,6 +206,12 @@ def contributions(
 ) -> NDArray[np.float64]:
     """What each input adds to the probability of each regime along the paths of rows `[m, k]`.
 
+    Saabas, Interpreting random forests (2014), as in `treeinterpreter`: each split takes a row from
+    the mean answer of the reference rows that reach the node to that of those that go on with it,
+    and the step is booked to the input split on. The steps sum to the probability; they do not say
+    what another value would have led to, and inputs high up in the trees have more of them.
+    `docs/decisions/027` says why not Shapley values.
+
     Returns:
         `[m, k, 7]`; with the sum of the roots' means it sums to what the leaves say.
     """

@@ -1,4 +1,7 @@
-"""Scores of predictions: accuracy, F1, confusion matrix, log loss, calibration; arrays in."""
+"""Scores of predictions: accuracy, F1, confusion matrix, log loss, calibration; arrays in.
+
+And how right a model is where it is sure: accuracy against the share of rows that are kept.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
