@@ -45,7 +45,9 @@ class ChdbAdapter(BaseAdapter):
         response.headers["X-ClickHouse-Server-Display-Name"] = "chdb"
         try:
             self._set(request.url or "")
-            body, response.status_code = self._query(_decoded(request.body)), 200
+            sql = request.body or ""
+            sql = sql.decode() if isinstance(sql, bytes) else sql
+            body, response.status_code = self._query(sql), 200
         except RuntimeError as error:  # ChdbError is one, and so is a folder that does not open
             body, response.status_code = str(error).encode(), 500
         response.headers["Content-Length"] = str(len(body))
@@ -136,10 +138,6 @@ class ChdbDialect(HttpDialect):
     def do_execute(self, cursor: Any, *statement: Any, **context: Any) -> None:
         """Runs a statement in this thread: nothing is waited for."""
         ClickHouseDialect_http.do_execute(self, cursor, *statement, **context)
-
-
-def _decoded(body: bytes | str | None) -> str:
-    return body.decode() if isinstance(body, bytes) else body or ""
 
 
 def _open_folder(path: str) -> Any:

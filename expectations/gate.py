@@ -80,7 +80,7 @@ def run_gate(  # noqa: PLR0913, PLR0917 - all of them are facts about the run
         record, page = _validate(engine, frozen, suite, thresholds, docs_folder)
         if record.problems:
             _ask_server(engine, frozen, contract)
-            if _has_wrong_types(record):
+            if any(rule.rule == TYPES_RULE for rule in record.of("failed")):
                 # Nothing can be computed with such a column: judge what needs no values.
                 types = build_suite_of_types(contract, thresholds)
                 record, page = _validate(engine, frozen, types, thresholds, docs_folder)
@@ -165,10 +165,6 @@ def _ask_server(engine: Engine, frozen: FrozenTable, contract: Contract) -> None
     table = sa.table(frozen.table, *map(sa.column, contract.types), schema=frozen.database)
     with engine.connect() as connection:
         connection.execute(sa.select(table).limit(0))
-
-
-def _has_wrong_types(record: RunRecord) -> bool:
-    return any(rule.rule == TYPES_RULE for rule in record.of("failed"))
 
 
 def _problems(record: RunRecord) -> tuple[str, ...]:

@@ -54,7 +54,9 @@ def open_context(
         facts: plain values for the page of this run: `table` (database and table), `fingerprint`
             of its rows, `thresholds` by name.
     """
-    config = _config(_on_disk(folder / RESULTS), {SITE: _site(folder, dict(facts or {}))})
+    ours = {"module_name": _OURS, "class_name": "RunSite"}
+    site = {**ours, "folder": str(folder), "facts": dict(facts or {})}
+    config = _config(_on_disk(folder / RESULTS), {SITE: site})
     return gx.get_context(
         mode="ephemeral",
         project_config=config,
@@ -120,10 +122,6 @@ def _remove_run(run: Path) -> None:
 
 def _folder(context: EphemeralDataContext) -> Path:
     return Path(context.validation_results_store.store_backend.config["base_directory"]).parent
-
-
-def _site(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    return {"module_name": _OURS, "class_name": "RunSite", "folder": str(folder), "facts": facts}
 
 
 def _on_disk(folder: Path) -> dict[str, Any]:
