@@ -70,6 +70,15 @@ def age(time: Any, now: datetime) -> str:
     return f"{count} {unit}{'' if count == 1 else 's'} ago"
 
 
+def span(seconds: float) -> str:
+    """How long something lasts.
+
+    >>> span(300), span(3600), span(5400), span(28800)
+    ('5 min', '1 h', '1.5 h', '8 h')
+    """
+    return f"{seconds / 60:.0f} min" if seconds < 3_600 else f"{seconds / 3_600:.3g} h"
+
+
 def moment(text: Any) -> datetime | None:
     """An ISO 8601 time as one in UTC; None if it is none.
 

@@ -3,8 +3,9 @@
 Without either, nothing is sent. docs/operations.md has an alert rule for each.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from airflow.sdk.observability import stats
 
@@ -16,6 +17,8 @@ ACCURACY: Final = "regime_model.accuracy"
 DEPLOYED_AT: Final = "regime_model.deployed_at"
 WORRYING: Final = "regime_model.worrying"
 WATCHED_AT: Final = "regime_model.watched_at"
+MISSING: Final = "regime_model.missing_share"
+UNCHANGED: Final = "regime_model.unchanged_over_usual"
 
 
 @decoration("A gauge of the data")
@@ -38,7 +41,15 @@ def tell_of_production(accuracy: float | None, deployed_at: str | None) -> None:
 
 
 @decoration("A gauge of the watch")
-def tell_of_watch(worrying: int, now: datetime) -> None:
-    """Says how many things worry, and when, in seconds since 1970, that was last looked at."""
+def tell_of_watch(worrying: int, now: datetime, features: Mapping[str, Mapping[str, Any]]) -> None:
+    """Says how many things worry, and when, in seconds since 1970, that was last looked at.
+
+    Of the `features`' freshness on the newest day it tells the worst.
+    """
     stats.gauge(WORRYING, worrying)
     stats.gauge(WATCHED_AT, int(now.timestamp()))
+    if features:
+        stats.gauge(MISSING, max(of["missing"] for of in features.values()))
+    longer = [of["still"] / of["usual"] for of in features.values() if of["usual"]]
+    if longer:
+        stats.gauge(UNCHANGED, max(longer))

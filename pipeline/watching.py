@@ -6,13 +6,14 @@ is judged in `ml.watch`, told in `pipeline.tasks.watch_model`.
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from clickhouse.snapshot import Snapshot
 from clickhouse.watching import (
     feeds_of,
+    freshness_of,
     midnight,
     read_days,
     rows_by_day,
@@ -143,6 +144,8 @@ class Watcher:
                 "feeds": {n: [f.rows, f.hours] for n, f in feeds.items()},
             }
             if copy.rows:
+                fresh = freshness_of(self.engine, copy, span[1], FEATURES)
+                facts["features"] = {name: asdict(found) for name, found in fresh.items()}
                 facts |= self._measured(copy, before)
                 facts["broken"] = self._broken(copy) if rules else []
         log.info("%s: %d rows", day, facts["rows"])

@@ -20,7 +20,7 @@ from ml.registry.names import CONFUSION_FILE, REPORT_FILE, REPORT_PAGE_FILE
 from ml.report.charts import accuracy_chart, calibration_chart, confidence_chart, curve_chart
 from ml.report.plots import confusion_matrix_png
 from ml.report.text import text_report
-from ml.words import baseline, day, number, percent, points, verdict_of, visible, when
+from ml.words import baseline, day, number, percent, points, span, verdict_of, visible, when
 
 _FOLDER: Final = Path(__file__).parent
 
@@ -69,6 +69,7 @@ def _environment() -> Environment:
         "when": when,
         "day": day,
         "number": number,
+        "span": span,
         "baseline": baseline,
         "breakable": breakable,
         "length_of": lambda share: f"{100 * min(max(share, 0), 1):.2f}%" if share else "0",

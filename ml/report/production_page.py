@@ -13,7 +13,7 @@ from ml.registry.store import Store
 from ml.report.charts import balance_chart, balances
 from ml.report.pages import render
 from ml.versions import differing_versions, versions
-from ml.words import age, moment
+from ml.words import age, moment, percent, span
 
 KINDS: Final = {
     "feed": "Rows come",
@@ -28,6 +28,8 @@ _NEEDS: Final = {"answers": "regimes", "accuracy": "labelled"}
 _STALE: Final = timedelta(hours=49)
 _SHEETS: Final = ("html_report.css", "models_page.css", "production_page.css")
 _MOST_DAYS: Final = 90
+_LONGER: Final = 2
+"""Times the usual from which on words say how long a feature has been the same."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,37 @@ def production_page(store: Store, now: datetime) -> bytes:
         days=days[::-1],
         turns=[day for day in days[::-1] if day["words"] or day["well"]],
         stale=newest is not None and now - newest > _STALE,
+        features=kept.get("features") or {},
+        told=words_of_features(kept.get("features") or {}),
         strips=strips_of(days),
         answers=balance_chart(shares, 1040, 300),
         small_answers=balance_chart(shares, 440, 300),
         age=lambda time: age(time, now),
     )
+
+
+def words_of_features(features: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What stands out: which features lack values, and which has stood still for longest.
+
+    Args:
+        features: as `ml.watch.summary.freshness` gives them.
+    """
+    share = {name: of["missing"] for name, of in features.items() if of["missing"]}
+    most = sorted(share, key=lambda name: -share[name])[:3]
+    words = [f"{name} lacks a value in {percent(share[name])} of the rows." for name in most]
+    if len(share) > 3:
+        words.append(f"So do {len(share) - 3} more, in fewer.")
+    usual = {name: of for name, of in features.items() if of["usual"]}
+    longest = max(usual, key=lambda name: usual[name]["still"] / usual[name]["usual"], default=None)
+    if longest and usual[longest]["still"] > _LONGER * usual[longest]["usual"]:
+        of = usual[longest]
+        words.append(
+            f"{longest} has been the same for {span(of['still'])} ({of['longest']}), where "
+            f"{span(of['usual'])} is usual."
+        )
+    elif usual:
+        words.append(f"None has been the same for {_LONGER:g} times as long as usual.")
+    return [*([] if share else ["Every row has a value of each."]), *words]
 
 
 def strips_of(days: Sequence[Mapping[str, Any]]) -> list[Strip]:

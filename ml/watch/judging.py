@@ -40,6 +40,8 @@ _BLOCK_DAYS: Final = 3
 _DAYS_OF_A_SHIFT: Final = 3
 _LASTS: Final = 14
 """Days for which what happened at one moment is taken to last."""
+_FREQUENT: Final = 0.25
+"""Share of training from which on a value came often."""
 _LATE: Final = 0.05
 _FEW_ROWS: Final = 10
 _SPREADS: Final = 6.0
@@ -80,8 +82,9 @@ def judge_inputs(facts: Facts, earlier: Earlier, profile: Facts) -> Iterator[Fin
     """What no market does, and what production has not seen.
 
     Args:
-        facts: `broken`: rules of the data gate that do not hold, each with its words; and
-            `inputs`, as `measures.measure_inputs` gives them.
+        facts: `broken`: rules of the data gate that do not hold, each with its words; `features`:
+            freshness of each, see `clickhouse.watching`; and `inputs`, as `measures.measure_inputs`
+            gives them.
         earlier: the days before.
         profile: of production's training rows; empty if nothing is known.
     """
@@ -97,7 +100,7 @@ def judge_inputs(facts: Facts, earlier: Earlier, profile: Facts) -> Iterator[Fin
     for one, other in found.get("exchanged", ()):
         words = f"{one} and {other} have changed places: each goes on where the other was"
         yield Finding(f"columns {one} and {other}", "input", words, _SOURCE, well_after=_LASTS)
-    for name, symbols in found.get("still", {}).items():
+    for name, symbols in _stopped(facts, profile):
         words = f"{name} stands still for {_listed(symbols)}"
         yield Finding(f"input {name}", "input", words, _SOURCE)
     for name, out in found.get("outside", {}).items():
@@ -180,6 +183,16 @@ def _silence(feed: Sequence[int] | None, name: str, usual: Sequence[Mapping[str,
         since = f"{missing[0]:02}:00 UTC"
         return f"no rows in {len(missing)} of {len(expected)} usual hours (from {since})"
     return f"{rows:,} rows, where {typical:,.0f} are usual" if few else ""
+
+
+def _stopped(facts: Facts, profile: Facts) -> Iterator[tuple[str, Sequence[str]]]:
+    """Features that had one value for half a day, and in training none often; for which symbols."""
+    for name, found in facts.get("features", {}).items():
+        known = (profile.get("features") or {}).get(name)
+        if not (found["stopped"] and known) or known["constant"] or known["whole"]:
+            continue
+        if max(known["counts"]) < _FREQUENT * sum(known["counts"]):
+            yield name, found["stopped"]
 
 
 def _shifts(facts: Facts, earlier: Earlier, profile: Facts) -> Iterator[Finding]:

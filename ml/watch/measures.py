@@ -15,10 +15,6 @@ from ml.onnx_model import score
 
 _OUT: Final = 0.25
 """Share of a symbol's rows outside of what training saw, from which on that symbol is named."""
-_FREQUENT: Final = 0.25
-_FEW: Final = 12
-_HALF_A_DAY: Final = np.timedelta64(11, "h")
-"""From the first to the last of twelve hourly rows."""
 _LEAP, _NEAR, _MOST = 5.0, 0.2, 0.5
 """A leap in usual steps, how near it lands to the other, and the share of symbols that do both."""
 _JUMP: Final = np.log(1.25)
@@ -41,10 +37,10 @@ def measure_inputs(rows: Rows, profile: Facts, before: Facts) -> dict[str, Any]:
 
     Returns:
         `outside`: of each input the symbols of which a quarter of the rows lie outside of what
-        training saw, half its range further; `still`: of each feature the symbols for which it
-        stood still; `exchanged`: pairs of columns of which each went on where the other had ended;
-        `jumps`: by which factor the slowest average of a symbol jumped; `last`: where
-        it ended; `bins`: rows in each bin of training; `symbol_days`: how many symbols.
+        training saw, half its range further; `exchanged`: pairs of columns of which each went on
+        where the other had ended; `jumps`: by which factor the slowest average of a symbol jumped;
+        `last`: where it ended; `bins`: rows in each bin of training; `symbol_days`: how many
+        symbols.
     """
     finite = np.isfinite(rows["features"]).all(axis=1)
     X, times = rows["features"][finite], rows["timestamps"][finite]
@@ -60,7 +56,6 @@ def measure_inputs(rows: Rows, profile: Facts, before: Facts) -> dict[str, Any]:
         "rows": len(rows["features"]),
         "symbol_days": len(names),
         "outside": {name: found for name, found in outside.items() if found},
-        "still": _still(X, times, by_symbol, profile.get("features") or {}),
         "exchanged": exchanged,
         "jumps": jumps,
         "last": last,
@@ -149,32 +144,6 @@ def _outside(
         "example": float(f"{worst:.4g}"),
         "range": [float(f"{entry[end]:.4g}") for end in ("low", "high")],
     }
-
-
-def _still(
-    X: NDArray[np.float32],
-    times: NDArray[np.datetime64],
-    by_symbol: Mapping[str, NDArray[np.intp]],
-    features: Facts,
-) -> dict[str, list[str]]:
-    """Symbols for which a feature had one value for half a day, that in training had none often."""
-    moving = [
-        k
-        for k, name in enumerate(FEATURES)
-        if name in features
-        and not (features[name]["constant"] or features[name]["whole"])
-        and max(features[name]["counts"]) < _FREQUENT * sum(features[name]["counts"])
-    ]
-    found: dict[str, list[str]] = {}
-    for symbol, rows in by_symbol.items():
-        # The last of them, so that one that stopped in the course of the day is found.
-        part = rows[times[rows] >= times[rows[-1]] - _HALF_A_DAY]
-        if len(part) < _FEW or times[part[-1]] - times[part[0]] < _HALF_A_DAY:
-            continue
-        newest = X[part][:, moving]
-        for k in np.flatnonzero(newest.min(axis=0) == newest.max(axis=0)):
-            found.setdefault(FEATURES[moving[k]], []).append(symbol)
-    return found
 
 
 def _exchanged(

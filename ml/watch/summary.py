@@ -2,9 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from itertools import islice
+from statistics import median
+from typing import Any, Final
 
 from ml.contract import REGIMES
+
+_USUAL: Final = 28
+"""Days before, of which is counted how long a value usually stays the same."""
+_FEW_DAYS: Final = 3
 
 
 def summary_of(days: Mapping[date, Mapping[str, Any]]) -> dict[str, Any]:
@@ -14,7 +20,8 @@ def summary_of(days: Mapping[date, Mapping[str, Any]]) -> dict[str, Any]:
         days: facts of each, oldest first, at least one.
 
     Returns:
-        `states` of what worries after the newest day, what labels say (`truth`), and `days`: of
+        `states` of what worries after the newest day, what labels say (`truth`), `features` of
+        the newest day, see `freshness`, and `days`: of
         each the rows, how many came late, whether it was judged, the rows labelled since production
         was trained (`labelled`), what worried by its kind, the
         regimes that production answered, how many runs of one a symbol had, and its confidence.
@@ -23,8 +30,34 @@ def summary_of(days: Mapping[date, Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "states": {t: s for t, s in newest.get("states", {}).items() if s["worrying"]},
         "truth": {k: v for k, v in (newest.get("truth") or {}).items() if k != "blocks"},
+        "features": freshness(days),
         "days": [_day(day, facts) for day, facts in sorted(days.items())],
     }
+
+
+def freshness(days: Mapping[date, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What the newest day says of each feature; nothing where it has no rows.
+
+    Args:
+        days: facts of each, oldest first, at least one; those of older versions lack features.
+
+    Returns:
+        Of each `missing`: the share of rows without a value; seconds, each of the symbol where it
+        is longest: `age` of the newest value at the end of the day, and for how long that has been
+        the same (`still`, of `longest`); and `usual`, the median of `still` over the 28 days
+        before, None where fewer than three are known.
+    """
+    newest, *before = [days[day] for day in sorted(days, reverse=True)]
+    found = {}
+    for name, now in newest.get("features", {}).items():
+        known = (facts["features"][name]["still"] for facts in before if "features" in facts)
+        past = list(islice(known, _USUAL))
+        found[name] = {
+            "missing": now["missing"] / newest["rows"],
+            "usual": median(past) if len(past) >= _FEW_DAYS else None,
+            **{key: now[key] for key in ("age", "still", "longest")},
+        }
+    return found
 
 
 def _day(day: date, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ml.registry.status import look_at_production, metrics_of_runs
 from ml.registry.store import Store
 from ml.watch.day import Outcome, Watched, confirmed, counted_blocks, go_on
 from ml.watch.states import Finding
-from ml.watch.summary import summary_of
+from ml.watch.summary import freshness, summary_of
 from ml.watch.truth import Block
 from ml.words import moment
 from notifications.messages import watched
@@ -48,14 +48,15 @@ def watch_model(settings: Settings, links: Mapping[str, str]) -> dict[str, Any]:
         if outcome is None:
             log.info("The source has no rows of a whole day yet: there is nothing to look at.")
             return {"day": None, "worrying": [], "wants_training": False}
-        _keep_page(settings.models, read_days(engine, settings.snapshot_database))
+        days = read_days(engine, settings.snapshot_database)
+        _keep_page(settings.models, days)
         # Also where no weekly run comes any more, rows that the source has forgotten are to go.
         with decoration("Removing old snapshots"):
             frozen = ((production and production.metrics) or {}).get("snapshot_table")
             prune(engine, settings.snapshot_database, protect=[str(frozen)])
     worrying = {t: s.words for t, s in outcome.states.items() if s.worrying}
     log.info("%s: %s", outcome.day, "; ".join(worrying.values()) or "all is well")
-    gauges.tell_of_watch(len(worrying), watcher.now)
+    gauges.tell_of_watch(len(worrying), watcher.now, freshness(days))
     wanted = outcome.wants_training
     return {"day": outcome.day.isoformat(), "worrying": list(worrying), "wants_training": wanted}
 

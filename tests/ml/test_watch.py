@@ -1,5 +1,6 @@
 """The watch as arithmetic: what is found on a day, when it counts, and what is told of it."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -14,7 +15,7 @@ from ml.watch.day import Watched, confirmed, counted_blocks, go_on
 from ml.watch.judging import judge_answers, judge_feeds, judge_inputs
 from ml.watch.measures import correct_by_day, measure_answers, measure_inputs
 from ml.watch.states import Finding, follow
-from ml.watch.summary import summary_of
+from ml.watch.summary import freshness, summary_of
 from ml.watch.truth import confidence_sequence, measure_truth, new_blocks
 
 DAY = date(2026, 11, 27)
@@ -106,12 +107,14 @@ def rows(make_samples):
 def test_inputs_far_outside_and_inputs_that_stand_still_are_named(rows):
     profile, day = rows
     assert list(judge_inputs({"inputs": measure_inputs(day, profile, {})}, {}, profile)) == []
-    adx, funding = FEATURES.index("adx"), FEATURES.index("funding_rate")
-    day["features"][:, adx] *= 100
-    day["features"][day["symbols"] == "BTC", funding] = 0.5
-    found = list(judge_inputs({"inputs": measure_inputs(day, profile, {})}, {}, profile))
+    day["features"][:, FEATURES.index("adx")] *= 100
+    profile["features"]["support_breaks"]["whole"] = True
+    stopped = {name: {"stopped": ["BTC"]} for name in ("funding_rate", "support_breaks")}
+    facts = {"inputs": measure_inputs(day, profile, {}), "features": stopped}
+    found = list(judge_inputs(facts, {}, profile))
     assert "input adx" in {finding.thing for finding in found}
     assert "funding_rate stands still for BTC" in {finding.words for finding in found}
+    assert "input support_breaks" not in {finding.thing for finding in found}
 
 
 def test_price_that_jumps_over_midnight_is_a_split(rows):
@@ -241,8 +244,6 @@ def test_page_says_what_worries_since_when_and_escapes_names(store):
     days = {**dict.fromkeys(_days(28), WELL), DAY: {**SILENT}}
     odd = [Finding("feed <b>", "feed", "<b>: silent", "See it")]
     outcome = go_on(days, [DAY], Watched(), (), odd)
-    import json
-
     kept = json.dumps(summary_of({**days, **outcome.facts})).encode()
     store.write(WATCH_FILE, kept)
     page = production_page(store, datetime(2026, 11, 28, 1, tzinfo=UTC)).decode()
@@ -250,3 +251,40 @@ def test_page_says_what_worries_since_when_and_escapes_names(store):
     assert "since Fri 27 Nov 2026" in page
     late = production_page(store, datetime(2026, 12, 2, 1, tzinfo=UTC)).decode()
     assert "Not watched since Fri 27 Nov 2026" in late
+
+
+def _fresh(still, missing=0, rows=48):
+    adx = {"missing": missing, "age": 3600, "still": still, "longest": "ET<H", "stopped": []}
+    return {**WELL, "rows": rows, "features": {"adx": adx, "ema_9": adx | {"still": 3600}}}
+
+
+def test_freshness_is_in_units_of_what_is_usual_and_days_of_older_versions_count_nothing():
+    few = {day: _fresh(3600) for day in _days(2)}
+    old = {day - timedelta(days=30): WELL for day in few}
+    now = freshness({DAY: _fresh(7200, missing=12), **few, **old})
+    known = {"missing": 0.25, "age": 3600, "still": 7200, "longest": "ET<H", "usual": None}
+    assert now["adx"] == known
+    usual = freshness({**{day: _fresh(1800) for day in _days(40)}, DAY: _fresh(7200)})
+    assert usual["adx"]["usual"] == 1800
+    assert freshness({DAY: WELL}) == {} and freshness({**few, DAY: SILENT}) == {}
+
+
+@pytest.mark.parametrize(
+    ("still", "missing", "words"),
+    [
+        (3600, 0, "Every row has a value of each."),
+        (3600, 0, "None has been the same for 2 times as long as usual."),
+        (36_000, 12, "adx has been the same for 10 h (ET&lt;H), where 1 h is usual."),
+        (36_000, 12, "adx lacks a value in 25.0% of the rows."),
+    ],
+)
+def test_page_says_which_features_are_missing_or_old_before_their_numbers(
+    still, missing, words, store
+):
+    days = {**{day: _fresh(3600) for day in _days(28)}, DAY: _fresh(still, missing)}
+    outcome = go_on(days, [DAY], Watched(), ())
+    store.write(WATCH_FILE, json.dumps(summary_of({**days, **outcome.facts})).encode())
+    page = production_page(store, datetime(2026, 11, 28, 1, tzinfo=UTC)).decode()
+    assert f"<li>{words}</li>" in page and "<b>" not in page
+    assert page.index(words) < page.index("× usual")
+    assert f"<td>{still // 3600}.0</td>" in page
