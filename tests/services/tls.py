@@ -30,11 +30,14 @@ def make_certificate(folder: Path, name: str) -> Certificate:
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
     new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    openssl(*new, "-x509", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=ca")
+    signs = ("-days", "2", "-subj", "/CN=ca", "-addext", "keyUsage=keyCertSign")
+    openssl(*new, "-x509", "-keyout", "ca.key", "-out", "ca.pem", *signs)
     openssl(*new, "-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=clickhouse")
-    (folder / "names").write_text(f"subjectAltName={name}\n", encoding="utf-8")
+    # Python verifies strictly from 3.13 on, which asks for usage and issuer.
+    extensions = f"subjectAltName={name}\nauthorityKeyIdentifier=keyid\n"
+    (folder / "extensions").write_text(extensions, encoding="utf-8")
     signing = ("x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key")
-    openssl(*signing, "-out", "cert.pem", "-days", "2", "-extfile", "names", "-CAcreateserial")
+    openssl(*signing, "-out", "cert.pem", "-days", "2", "-extfile", "extensions", "-CAcreateserial")
     return Certificate(folder / "ca.pem", folder / "cert.pem", folder / "key.pem")
 
 
