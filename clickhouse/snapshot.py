@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, text
 
@@ -23,8 +24,12 @@ from clickhouse.source import KEY, Source, look_at
 
 SOURCE_TABLE = "regime_features"
 _PREFIX = "regime_snapshot_"
+_REPLAY = "regime_replay_"
+"""Tables of replays, which are no run's snapshot and take no snapshot's place."""
 _UNFINISHED = "_tmp_replace_"
 """What ClickHouse calls a table that CREATE OR REPLACE still fills; a killed server leaves it."""
+_LEFT_AFTER_DAYS = {_UNFINISHED: 1, _REPLAY: 7}
+"""No freeze takes a day, and a replay that was stopped is taken up within a week or not at all."""
 
 
 _GONE = {60, 81}
@@ -72,6 +77,7 @@ def freeze(  # noqa: PLR0913
     label: str = "regime_label",
     source: str = SOURCE_TABLE,
     database: str | None = None,
+    table: str | None = None,
 ) -> Snapshot:
     """Copies the deduplicated labelled rows of `source` into the run's own table.
 
@@ -85,6 +91,7 @@ def freeze(  # noqa: PLR0913
         label: column that is empty while a row is unlabelled.
         source: table to read.
         database: database of the snapshot; None means the connection's own.
+        table: its name, if not the run's.
 
     Raises:
         ClickHouseRefused: if the table, a column or a right is missing, or if nobody can know which
@@ -93,8 +100,7 @@ def freeze(  # noqa: PLR0913
     with engine.connect() as connection:
         looked = look_at(connection, source, (*KEY, *columns, label))
         database = database or looked.database
-        table = table_name(run_id)
-        comment = json.dumps({"run_id": run_id, "frozen_at": datetime.now(UTC).isoformat()})
+        table = table or table_name(run_id)
         rows, conversions = _labelled_rows(looked, columns, label)
         connection.execute(
             text(
@@ -102,7 +108,7 @@ def freeze(  # noqa: PLR0913
                 "ENGINE = MergeTree ORDER BY (timestamp, symbol) SETTINGS allow_nullable_key = 1 "
                 f"COMMENT :comment AS {rows} SETTINGS final = 1"
             ),
-            {"comment": comment},
+            _comment(run_id),
         )
         content = _content(connection, database, table)
     return Snapshot(database, table, *content, conversions)
@@ -163,22 +169,22 @@ def earlier_part(engine: Engine, snapshot: Snapshot, before: datetime) -> Iterat
         snapshot: what to take them from.
         before: with a time zone.
     """
-    part = f"{snapshot.table}_part"
-    whole, name = (f"{quoted(snapshot.database)}.{quoted(t)}" for t in (snapshot.table, part))
-    with engine.connect() as connection:
-        connection.execute(
-            text(
-                f"CREATE OR REPLACE TABLE {name} ENGINE = MergeTree ORDER BY (timestamp, symbol) "
-                f"SETTINGS allow_nullable_key = 1 AS SELECT * FROM {whole} "
-                f"WHERE toUInt32(timestamp) < {math.ceil(before.timestamp())}"
-            )
-        )
-        content = _content(connection, snapshot.database, part)
+    part = replace(snapshot, table=f"{_REPLAY}part_{uuid4().hex[:12]}")
+    whole, name = (f"{quoted(of.database)}.{quoted(of.table)}" for of in (snapshot, part))
     try:
-        yield replace(snapshot, table=part, rows=content[0], fingerprint=content[1])
-    finally:
         with engine.connect() as connection:
-            connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
+            connection.execute(
+                text(
+                    f"CREATE TABLE {name} ENGINE = MergeTree ORDER BY (timestamp, symbol) SETTINGS "
+                    f"allow_nullable_key = 1 COMMENT :comment AS SELECT * FROM {whole} "
+                    f"WHERE toUInt32(timestamp) < {math.ceil(before.timestamp())}"
+                ),
+                _comment(snapshot.table),
+            )
+            rows, fingerprint = _content(connection, part.database, part.table)
+        yield replace(part, rows=rows, fingerprint=fingerprint)
+    finally:
+        drop(engine, part)
 
 
 def extent_of(engine: Engine, source: str = SOURCE_TABLE) -> tuple[int, ...]:
@@ -241,10 +247,17 @@ def verify(engine: Engine, snapshot: Snapshot) -> None:
         raise SnapshotChanged(snapshot.name, snapshot.fingerprint, fingerprint)
 
 
+def drop(engine: Engine, snapshot: Snapshot) -> None:
+    """Drops a frozen table that is of no more use."""
+    with engine.connect() as connection:
+        table = f"{quoted(snapshot.database)}.{quoted(snapshot.table)}"
+        connection.execute(text(f"DROP TABLE IF EXISTS {table}"))
+
+
 def prune(
     engine: Engine, database: str | None, *, keep: int = 10, protect: Collection[str] = ()
 ) -> int:
-    """Drops all but the newest snapshots of a database, and what killed freezes left half-made.
+    """Drops all but the newest snapshots of a database, and what killed freezes and replays left.
 
     Rows that the source has forgotten do not live on in a snapshot: none stays for more than 90
     days, a protected one for more than a year.
@@ -289,6 +302,15 @@ def table_name(run_id: str) -> str:
     return f"{_PREFIX}{readable}_{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"
 
 
+def replay_table(replay: str) -> str:
+    """Names the rows of a replay, by any text that tells it from others."""
+    return f"{_REPLAY}{hashlib.sha256(replay.encode()).hexdigest()[:12]}"
+
+
+def _comment(run_id: str) -> dict[str, str]:
+    return {"comment": json.dumps({"run_id": run_id, "frozen_at": datetime.now(UTC).isoformat()})}
+
+
 def _content(connection: Connection, database: str, table: str) -> tuple[int, str]:
     """Counts and fingerprints a table: a 128-bit SipHash of each row, added up without order."""
     rows, fingerprint = connection.execute(
@@ -306,8 +328,10 @@ def _is_ours(name: str) -> bool:
 
 
 def _is_abandoned(name: str, comment: str) -> bool:
-    # No freeze takes a day.
-    return name.startswith(_UNFINISHED) and "" < _frozen_at(comment) < _days_ago(1)
+    return any(
+        name.startswith(prefix) and "" < _frozen_at(comment) < _days_ago(days)
+        for prefix, days in _LEFT_AFTER_DAYS.items()
+    )
 
 
 def _days_ago(days: int) -> str:

@@ -2,12 +2,14 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Final, Literal, NoReturn
+from typing import Annotated, Any, Final, Literal, NoReturn
 
 import sqlalchemy as sa
 import typer
@@ -24,6 +26,7 @@ from ml.data.samples import Samples, moment_of, utc
 from ml.data.split import split_by_time
 from ml.evaluation.explanation import explain_row, models_to_explain
 from ml.evaluation.promotion import PromotionThresholds
+from ml.evaluation.switching import read_costs
 from ml.evaluation.validation import judge_candidate
 from ml.evaluation.versus import compare_models, find_model, versus_text
 from ml.golden import answer_problems, feature_problems, read_golden
@@ -89,12 +92,6 @@ Connection = Annotated[
 ]
 Share = Annotated[float, typer.Option(help="Newest share of the samples, to judge on.")]
 Hours = Annotated[float, typer.Option(help="Gap between training and holdout.")]
-MinAccuracy = Annotated[float, typer.Option(help="Lowest accuracy that may be deployed.")]
-MinImprovement = Annotated[float, typer.Option(help="Production must be beaten by more.")]
-MaxPValue = Annotated[float | None, typer.Option(help="Largest chance of such a lead; off.")]
-MinDays = Annotated[int, typer.Option(help="Days the holdout must have, or a person decides.")]
-MinRuns = Annotated[int, typer.Option(help="Runs of one regime it must have, likewise.")]
-OnDoubt = Annotated[Literal["ask", "keep"], typer.Option(help="Where a person should decide.")]
 _RULE: Final = PromotionThresholds()
 _GROWN: Final = TrainingOptions()
 
@@ -125,6 +122,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(error_line(error), _NO_INFRASTRUCTURE)
 
 
+def rule(
+    min_accuracy: Annotated[
+        float, typer.Option(help="Lowest accuracy that may be deployed.")
+    ] = _RULE.min_accuracy,
+    min_improvement: Annotated[
+        float, typer.Option(help="Production must be beaten by more.")
+    ] = _RULE.min_improvement,
+    max_p_value: Annotated[
+        float | None, typer.Option(help="Largest chance of such a lead; off.")
+    ] = _RULE.max_p_value,
+    min_holdout_days: Annotated[
+        int, typer.Option(help="Days the holdout must have, or a person decides.")
+    ] = _RULE.min_holdout_days,
+    min_holdout_runs: Annotated[
+        int, typer.Option(help="Runs of one regime it must have, likewise.")
+    ] = _RULE.min_holdout_runs,
+    on_doubt: Annotated[
+        Literal["ask", "keep"], typer.Option(help="Where a person should decide.")
+    ] = "ask",
+    max_slice_loss: Annotated[
+        float | None, typer.Option(help="Most that a regime or symbol may lose; off.")
+    ] = _RULE.max_slice_loss,
+    decision_costs: Annotated[
+        str | None, typer.Option(metavar="JSON", help="What each confusion costs, 7 lists of 7.")
+    ] = None,
+) -> PromotionThresholds:
+    """The promotion rule of a command's options."""
+    costs = read_costs(decision_costs) if decision_costs else None
+    evidence = min_holdout_days, min_holdout_runs, on_doubt
+    return PromotionThresholds(
+        min_accuracy, min_improvement, max_p_value, *evidence, max_slice_loss, costs
+    )
+
+
+def with_rule(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options of `rule`, which it takes as its `thresholds`."""
+    own, asked = (signature(of, eval_str=True).parameters for of in (command, rule))
+
+    @wraps(command)
+    def called(**given: Any) -> None:
+        thresholds = rule(**{name: given.pop(name) for name in asked})
+        command(**given, thresholds=thresholds)
+
+    options = [*(own[name] for name in own if name != "thresholds"), *asked.values()]
+    options = [option.replace(kind=Parameter.KEYWORD_ONLY) for option in options]
+    vars(called)["__signature__"] = Signature(options)
+    return called
+
+
 def open_clickhouse(url: str | None, *, connection: bool) -> AbstractContextManager[sa.Engine]:
     """Opens the ClickHouse that a URL names, or the Airflow Connection does."""
     if connection is (url is not None):
@@ -137,8 +183,10 @@ def open_clickhouse(url: str | None, *, connection: bool) -> AbstractContextMana
 
 
 @app.command(epilog=_EPILOG)
+@with_rule
 def train(
     context: typer.Context,
+    thresholds: PromotionThresholds,
     url: Url = None,
     connection: Connection = False,
     snapshot: Annotated[
@@ -169,12 +217,6 @@ def train(
     judge: Annotated[
         bool, typer.Option("--judge", help="Also decide whether it might replace production.")
     ] = False,
-    min_accuracy: MinAccuracy = _RULE.min_accuracy,
-    min_improvement: MinImprovement = _RULE.min_improvement,
-    max_p_value: MaxPValue = _RULE.max_p_value,
-    min_holdout_days: MinDays = _RULE.min_holdout_days,
-    min_holdout_runs: MinRuns = _RULE.min_holdout_runs,
-    on_doubt: OnDoubt = "ask",
     models_dir: ModelsDir = "models",
 ) -> None:
     """Train a candidate on a frozen table."""
@@ -194,11 +236,8 @@ def train(
         recipe = Recipe(
             *(str(snapshot), options, holdout_fraction, embargo),
             sha256=expect,
-            min_accuracy=min_accuracy,
+            min_accuracy=thresholds.min_accuracy,
         )
-    thresholds = PromotionThresholds(
-        min_accuracy, min_improvement, max_p_value, min_holdout_days, min_holdout_runs, on_doubt
-    )
     run_id = run_id or f"cli__{datetime.now(UTC).isoformat(timespec='seconds')}"
     with shown_progress(sys.stderr):
         with open_clickhouse(url, connection=connection) as engine:
@@ -216,27 +255,20 @@ def train(
 
 
 @app.command(epilog=_EPILOG)
+@with_rule
 def compare(
     a: Annotated[str, typer.Argument(help="The challenger: an ONNX file, a run id, or production")],
     b: Annotated[str, typer.Argument(help="What it would replace: likewise.")],
+    thresholds: PromotionThresholds,
     snapshot: Annotated[str, typer.Option(metavar="DB.TABLE", help="Frozen table.")],
     url: Url = None,
     connection: Connection = False,
     holdout_fraction: Share = Recipe.holdout_fraction,
     embargo_hours: Hours = 24,
-    min_accuracy: MinAccuracy = _RULE.min_accuracy,
-    min_improvement: MinImprovement = _RULE.min_improvement,
-    max_p_value: MaxPValue = _RULE.max_p_value,
-    min_holdout_days: MinDays = _RULE.min_holdout_days,
-    min_holdout_runs: MinRuns = _RULE.min_holdout_runs,
-    on_doubt: OnDoubt = "ask",
     models_dir: ModelsDir = "models",
 ) -> None:
     """Compare two models on the same holdout rows."""
     models = [(name, find_model(models_dir, name)) for name in (a, b)]
-    thresholds = PromotionThresholds(
-        min_accuracy, min_improvement, max_p_value, min_holdout_days, min_holdout_runs, on_doubt
-    )
     with shown_progress(sys.stderr):
         with open_clickhouse(url, connection=connection) as engine:
             _, samples = _read(engine, Recipe(snapshot), None)
@@ -401,7 +433,9 @@ def search(
 
 
 @app.command(epilog=_EPILOG)
+@with_rule
 def replay(
+    thresholds: PromotionThresholds,
     url: Url = None,
     connection: Connection = False,
     snapshot: Annotated[
@@ -418,16 +452,13 @@ def replay(
     out: Annotated[
         Path | None, typer.Option(help="Folder of this replay; else replays/ and the day.")
     ] = None,
+    database: Annotated[
+        str | None, typer.Option(help="Where rows are frozen; else the connection's own.")
+    ] = None,
     trees: int = _GROWN.trees,
     max_train_rows: Annotated[int, typer.Option(help="Of a Sunday.")] = _GROWN.max_train_rows,
     holdout_fraction: Share = Recipe.holdout_fraction,
     embargo_hours: Hours = 24,
-    min_accuracy: MinAccuracy = _RULE.min_accuracy,
-    min_improvement: MinImprovement = _RULE.min_improvement,
-    max_p_value: MaxPValue = _RULE.max_p_value,
-    min_holdout_days: MinDays = _RULE.min_holdout_days,
-    min_holdout_runs: MinRuns = _RULE.min_holdout_runs,
-    on_doubt: OnDoubt = "ask",
 ) -> None:
     """Replay past Sundays: what they would have come to, under this rule and others.
 
@@ -437,9 +468,7 @@ def replay(
         *(weeks, timedelta(hours=label_delay), answer),
         TrainingOptions(trees=trees, max_train_rows=max_train_rows),
         *(holdout_fraction, timedelta(hours=embargo_hours)),
-        PromotionThresholds(
-            min_accuracy, min_improvement, max_p_value, min_holdout_days, min_holdout_runs, on_doubt
-        ),
+        thresholds,
     )
     judge: Gate | None = None
     if gate:
@@ -449,7 +478,7 @@ def replay(
     folder = out or Path("replays") / f"{datetime.now(UTC):%Y-%m-%d}"
     with shown_progress(sys.stderr), open_clickhouse(url, connection=connection) as engine:
         rows = find_snapshot(engine, snapshot) if snapshot else None
-        found = replay_sundays(engine, plan, folder, snapshot=rows, gate=judge)
+        found = replay_sundays(engine, plan, folder, snapshot=rows, database=database, gate=judge)
     print(*found["says"], sep=".\n", end=".\n")
     print(f"The page: {folder / PAGE}, the numbers: {folder / RESULT}")
 

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from airflow.sdk import Connection, Variable
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from ml.contract import REGIMES
-from ml.json_files import read_json
+from ml.errors import ModelError
+from ml.evaluation.switching import COSTS_FORM, Costs, read_costs
 from pipeline.thresholds import THRESHOLDS, SettingError
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ ON_DOUBT: Final = ("ask", "keep")
 _QUOTES: Final = tuple("'\"`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}")
 _NO_FOLDER: Final = re.compile(r"""(^|/)~|[$`'"\\*?<>|{}%]|^[A-Za-z][A-Za-z0-9+.-]*:""")
 """What a shell or another system would have replaced, and a URL with a slash too few."""
-_COSTS: Final = (
-    f"JSON of {len(REGIMES)} lists of {len(REGIMES)} numbers: a list for each true regime "
-    f"({', '.join(REGIMES)}), in it the cost of predicting each of them"
-)
 _MODELS: Final = "a folder, or the URL of an object store such as s3://connection@bucket/models"
 _FOLDER: Final = "a folder's whole path, such as /app/models: nothing in it is replaced"
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
@@ -50,7 +46,7 @@ class Settings:
     min_holdout_runs: int
     on_doubt: str | None
     max_slice_loss: float | None
-    decision_costs: tuple[tuple[float, ...], ...] | None
+    decision_costs: Costs | None
     holdout_fraction: float
     embargo_hours: float
     max_train_rows: int
@@ -152,17 +148,14 @@ def _on_doubt() -> str | None:
     return value
 
 
-def _decision_costs() -> tuple[tuple[float, ...], ...] | None:
+def _decision_costs() -> Costs | None:
     value = Variable.get("DECISION_COSTS", default=None)
     if value is None or not str(value).strip():
         return None
-    rows = read_json(str(value))
-    widths = [len(row) for row in rows if isinstance(row, list)] if isinstance(rows, list) else []
-    if widths != [len(REGIMES)] * len(REGIMES) or not all(
-        isinstance(cost, int | float) and not isinstance(cost, bool) for row in rows for cost in row
-    ):
-        raise SettingError("DECISION_COSTS", value, _COSTS)
-    return tuple(tuple(map(float, row)) for row in rows)
+    try:
+        return read_costs(str(value))
+    except ModelError as error:
+        raise SettingError("DECISION_COSTS", value, COSTS_FORM) from error
 
 
 def _opened(models_dir: str) -> "Store":

@@ -40,9 +40,20 @@ def read_rows(engine: Engine, snapshot: Snapshot) -> Samples:
     return Samples(**read_samples(engine, snapshot, FEATURES, REGIMES))
 
 
-def read_rows_since(engine: Engine, snapshot: Snapshot, since: np.datetime64) -> Samples:
-    """Reads the rows from a moment on, such as the holdout."""
-    return Samples(**read_samples(engine, snapshot, FEATURES, REGIMES, since=since))
+def read_rows_since(
+    engine: Engine, snapshot: Snapshot, since: np.datetime64, until: np.datetime64 | None = None
+) -> Samples:
+    """Reads the rows from a moment on, such as the holdout, and before another if one is given."""
+    before = f"toUInt32(timestamp) < {until.astype('datetime64[s]').astype(int)}" if until else ""
+    columns = read_samples(engine, snapshot, FEATURES, REGIMES, since=since, condition=before)
+    return Samples(**columns)
+
+
+def read_labels(engine: Engine, snapshot: Snapshot) -> Samples:
+    """Reads all rows of a snapshot, with 0 for each feature, which takes no memory."""
+    columns = read_samples(engine, snapshot, (), REGIMES)
+    columns["features"] = np.broadcast_to(np.float32(0), (len(columns["labels"]), len(FEATURES)))
+    return Samples(**columns)
 
 
 def read_watched_rows(engine: Engine, copy: Snapshot, condition: str) -> dict[str, NDArray[Any]]:

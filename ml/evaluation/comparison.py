@@ -19,7 +19,7 @@ from ml.errors import ModelBroken
 from ml.evaluation.paired import Comparison, losing_slices
 from ml.evaluation.promotion import Evidence
 from ml.evaluation.statistics import bootstrap_interval, prediction_interval
-from ml.evaluation.switching import mean_cost
+from ml.evaluation.switching import Costs, mean_cost
 from ml.onnx_model import check_contract, load_model, read_metadata, score
 from ml.words import percent
 
@@ -57,7 +57,7 @@ def score_on_holdout(
     candidate: InferenceSession,
     production: bytes | None,
     majority: str,
-    costs: tuple[tuple[float, ...], ...] | None = None,
+    costs: Costs | None = None,
 ) -> Scored:
     """Counts what the promotion rule asks for.
 
@@ -102,17 +102,34 @@ def score_on_holdout(
     unseen = unseen_rows(holdout.timestamps, read_metadata(session))
     production_correct = production_pred == holdout.labels
     compared = _compare(correct, production_correct, unseen.rows, holdout.timestamps)
-    if costs:
-        y_true, table = holdout.labels[unseen.rows], np.array(costs)
-        a, b = (mean_cost(y_true, y[unseen.rows], table) for y in (y_pred, production_pred))
-        compared = replace(compared, costs=(a, b))
+    mean = mean_costs(holdout.labels, (y_pred, production_pred), unseen.rows, costs)
     slices = losing_slices(holdout, correct, production_correct, unseen.rows)
     evidence = replace(
         alone,
-        comparison=replace(compared, slices=slices),
+        comparison=replace(compared, costs=mean, slices=slices),
         notes=(*_lost(probabilities, production_probabilities), *unseen.notes),
     )
     return Scored(evidence, unseen.rows, correct, production_correct)
+
+
+def mean_costs(
+    y_true: NDArray[np.uint8],
+    predicted: tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]],
+    rows: NDArray[np.bool_],
+    costs: Costs | None,
+) -> tuple[float, float] | None:
+    """What candidate's and production's predictions cost on average, on the rows that count.
+
+    Args:
+        y_true: indices into `REGIMES` `[n]`.
+        predicted: what both say `[n]`.
+        rows: which count `[n]`.
+        costs: of naming the column's regime where the row's is true; None gives None.
+    """
+    if not costs:
+        return None
+    a, b = (mean_cost(y_true[rows], y[rows], np.array(costs)) for y in predicted)
+    return a, b
 
 
 def _other_signature(problem: ModelBroken) -> str:

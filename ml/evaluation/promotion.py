@@ -12,6 +12,7 @@ from typing import Any, Final
 from ml.data.samples import Coverage
 from ml.errors import ModelError
 from ml.evaluation.paired import Comparison, SliceLosses, unfitting
+from ml.evaluation.switching import Costs
 
 ASK: Final = "ask"
 KEEP: Final = "keep"
@@ -101,7 +102,7 @@ class PromotionThresholds:
     min_holdout_runs: int = 20
     on_doubt: str = ASK
     max_slice_loss: float | None = None
-    decision_costs: tuple[tuple[float, ...], ...] | None = None
+    decision_costs: Costs | None = None
 
     def __post_init__(self) -> None:
         if self.on_doubt not in {ASK, KEEP}:

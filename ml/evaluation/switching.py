@@ -8,13 +8,22 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.contract import REGIMES
 from ml.data.samples import Samples
+from ml.errors import ModelError
+from ml.json_files import read_json
 
 _FLICKER_ROWS: Final = 3
 _DAY: Final = 86_400
 _HOUR: Final = 3_600
 
+COSTS_FORM: Final = (
+    f"JSON of {len(REGIMES)} lists of {len(REGIMES)} numbers: a list for each true regime "
+    f"({', '.join(REGIMES)}), in it the cost of predicting each of them"
+)
+
 Labels = NDArray[np.integer[Any]]
+Costs = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -116,6 +125,21 @@ def _delays(y_true: Labels, y_pred: Labels) -> Iterator[int | None]:
     for start, end in pairwise([*_changes(y_true), len(y_true)]):
         found = np.flatnonzero(y_pred[start:end] == y_true[start])
         yield int(found[0]) if len(found) else None
+
+
+def read_costs(given: str) -> Costs:
+    """Reads what each confusion costs, as `COSTS_FORM` says.
+
+    Raises:
+        ModelError: if it is no such table.
+    """
+    rows = read_json(given)
+    widths = [len(row) for row in rows if isinstance(row, list)] if isinstance(rows, list) else []
+    if widths != [len(REGIMES)] * len(REGIMES) or not all(
+        isinstance(cost, int | float) and not isinstance(cost, bool) for row in rows for cost in row
+    ):
+        raise ModelError(f"DECISION_COSTS is {given!r}", f"give {COSTS_FORM}")
+    return tuple(tuple(map(float, row)) for row in rows)
 
 
 def mean_cost(y_true: Labels, y_pred: Labels, costs: NDArray[np.float64]) -> float:

@@ -78,13 +78,14 @@ def kept_promises(history: History) -> Found:
     Sundays whose following rows do not reach that far say nothing yet.
     """
     held = told = 0
-    for week, candidate in zip(history.weeks, history.candidates, strict=True):
+    for number, week in enumerate(history.weeks):
+        candidate = history.candidates[number]
         if candidate is None or candidate.evidence.interval is None:
             continue
         stretch = candidate.holdout.stop - candidate.holdout.start
-        following = candidate.right[week.start : week.start + stretch]
-        if len(following) < stretch:
+        if week.start + stretch > len(history.samples):
             continue
+        following = history.right(number, slice(week.start, week.start + stretch))
         low, high = candidate.evidence.interval
         told += 1
         held += bool(low <= following.mean() <= high)

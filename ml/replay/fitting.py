@@ -32,7 +32,7 @@ from ml.training.metrics import Provenance, source_commit
 
 log = logging.getLogger(__name__)
 
-_RIGHT_FILE: Final = "right.npy"
+_PREDICTED_FILE: Final = "predicted.npy"
 _SIDE_BY_SIDE: Final = 100_000
 """With more rows than this, two trainings at once would need the memory of two."""
 
@@ -44,26 +44,32 @@ class Fit:
     Attributes:
         stopped_by: rules of the data gate that let nothing through.
         problem: why there is no candidate; None if there is one.
-        model: content of the ONNX file.
         metrics: content of `metrics.json`, not judged.
-        right: whether the model predicts each row correctly, from its holdout's first row on to
-            the newest there is, `[n]`.
+        predicted: index into `REGIMES` that the model names for each row, from its holdout's first
+            row on to the newest there is, uint8 `[n]`.
     """
 
     stopped_by: tuple[str, ...] = ()
     problem: str | None = None
-    model: bytes = b""
     metrics: Mapping[str, Any] | None = None
-    right: NDArray[np.bool_] | None = None
+    predicted: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where rows come from: all that are known today, and the gate that judges a Sunday's part."""
+    """Where rows come from.
+
+    Attributes:
+        engine: on the server.
+        rows: all that are known today.
+        gate: judges a Sunday's part of them.
+        edges: moments between which there are as many rows as are read at once, rising.
+    """
 
     engine: Engine
     rows: Snapshot
     gate: Gate | None = None
+    edges: Sequence[np.datetime64] = ()
 
 
 def fit_sundays(
@@ -88,8 +94,8 @@ def fit_sundays(
     began, rows = time.monotonic(), 0
     for first in range(0, len(open_), at_once):
         batch = open_[first : first + at_once]
-        for sunday, fit in zip(batch, _fit(source, plan, batch), strict=True):
-            store.write_folder(f"{sunday:%Y-%m-%d}", _files(fit))
+        for sunday, files in zip(batch, _fit(source, plan, batch), strict=True):
+            store.write_folder(f"{sunday:%Y-%m-%d}", files)
         rows += sum(rows_before[sunday] for sunday in batch)
         left = sum(rows_before[sunday] for sunday in open_[first + at_once :])
         seconds = (time.monotonic() - began) * left / max(rows, 1)
@@ -99,14 +105,19 @@ def fit_sundays(
 
 
 def read_fit(store: Store, sunday: datetime) -> Fit:
-    """What is kept of a Sunday."""
+    """What is kept of a Sunday, but for the model, which may be large."""
     told = read_object(store.read(_name(sunday, "fit.json"))) or {}
     stopped_by, problem = tuple(told["stopped_by"]), told["problem"]
     if problem is not None:
         return Fit(stopped_by, problem)
-    model, right = (store.read(_name(sunday, file)) or b"" for file in (MODEL_FILE, _RIGHT_FILE))
+    predicted = store.read(_name(sunday, _PREDICTED_FILE)) or b""
     metrics = read_object(store.read(_name(sunday, METRICS_FILE)))
-    return Fit(stopped_by, None, model, metrics, np.load(io.BytesIO(right)))
+    return Fit(stopped_by, None, metrics, np.load(io.BytesIO(predicted)))
+
+
+def read_model(store: Store, sunday: datetime) -> bytes:
+    """The file of a Sunday's candidate."""
+    return store.read(_name(sunday, MODEL_FILE)) or b""
 
 
 def run_id_of(sunday: datetime) -> str:
@@ -114,18 +125,26 @@ def run_id_of(sunday: datetime) -> str:
     return f"replay__{sunday.isoformat()}"
 
 
-def _fit(source: Source, plan: Plan, batch: Sequence[datetime]) -> Iterator[Fit]:
+def _fit(source: Source, plan: Plan, batch: Sequence[datetime]) -> Iterator[dict[str, bytes]]:
     read = [_read(source, plan, sunday) for sunday in batch]
     # In this very process if there is one.
     built = Parallel(n_jobs=len(batch))(delayed(_build)(plan, *given) for given, _ in read)
     for found, (_, stopped_by) in zip(built, read, strict=True):
         if isinstance(found, str):
-            yield Fit(stopped_by, found)
+            yield _files(Fit(stopped_by, found))
             continue
-        since = moment_of(found.metrics["holdout_start"])
-        later = read_rows_since(source.engine, source.rows, since)
-        predicted, _ = score(load_model(found.model), later.features)
-        yield Fit((), None, found.model, found.metrics, predicted == later.labels)
+        predicted = _predict(source, found.model, moment_of(found.metrics["holdout_start"]))
+        yield _files(Fit((), None, found.metrics, predicted), found.model)
+
+
+def _predict(source: Source, model: bytes, since: np.datetime64) -> NDArray[np.uint8]:
+    """What a model names for all rows from a moment on."""
+    session, later = load_model(model), [edge for edge in source.edges if edge > since]
+    parts = [
+        score(session, read_rows_since(source.engine, source.rows, start, end).features)[0]
+        for start, end in zip([since, *later], [*later, None], strict=True)
+    ]
+    return np.concatenate(parts, dtype=np.uint8, casting="unsafe")
 
 
 def _read(
@@ -157,19 +176,20 @@ def _build(plan: Plan, samples: Samples | str, provenance: Provenance) -> BuiltC
             plan.embargo,
             provenance,
             min_accuracy=plan.thresholds.min_accuracy,
+            explain=False,
         )
     except ModelError as error:
         return str(error)
 
 
-def _files(fit: Fit) -> dict[str, bytes]:
+def _files(fit: Fit, model: bytes = b"") -> dict[str, bytes]:
     told = as_json({"stopped_by": list(fit.stopped_by), "problem": fit.problem})
-    if fit.metrics is None or fit.right is None:
+    if fit.metrics is None or fit.predicted is None:
         return {"fit.json": told}
-    right = io.BytesIO()
-    np.save(right, fit.right)
-    kept = {MODEL_FILE: fit.model, METRICS_FILE: as_json(fit.metrics)}
-    return {"fit.json": told, **kept, _RIGHT_FILE: right.getvalue()}
+    predicted = io.BytesIO()
+    np.save(predicted, fit.predicted)
+    kept = {MODEL_FILE: model, METRICS_FILE: as_json(fit.metrics)}
+    return {"fit.json": told, **kept, _PREDICTED_FILE: predicted.getvalue()}
 
 
 def _name(sunday: datetime, file: str) -> str:

@@ -28,9 +28,6 @@ def sentences(found: Mapping[str, Any]) -> Iterator[str]:
         yield "No Sunday had enough labels to train on: label more, or replay later"
         return
     yield from (_of_rules(found), _of_retraining(found["retraining"]), *_of_age(found["age"]))
-    replayed = found["replayed"]
-    if replayed["max_slice_loss"] is not None or replayed["decision_costs"]:
-        yield "MAX_SLICE_LOSS and DECISION_COSTS are asked each Sunday, but of no compared rule"
     told = found["promises"]
     if told["told"]:
         yield (

@@ -1,5 +1,6 @@
 """What is replayed: which Sundays, with which settings, and how a person is taken to answer."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -79,7 +80,8 @@ class Plan:
 
     def known_before(self, sunday: datetime) -> datetime:
         """The moment before which a row must have happened to be labelled on that Sunday."""
-        return sunday - self.label_delay
+        # Rows happen at whole seconds.
+        return sunday - timedelta(seconds=math.ceil(self.label_delay.total_seconds()))
 
 
 def sundays(timestamps: NDArray[np.datetime64], plan: Plan) -> tuple[datetime, ...]:

@@ -1,8 +1,8 @@
 """Replays any promotion rule on what the Sundays' candidates predicted; nothing is trained for it.
 
-Which model is live under a rule is decided by `ml.evaluation.promotion` itself, from counts on the
-holdout of each Sunday; MAX_SLICE_LOSS and DECISION_COSTS, which ask for more than counts, are left
-out. Rows that follow a Sunday measure what came of it and decide nothing.
+Which model is live under a rule is decided by `ml.evaluation.promotion` itself, from what is
+counted on the holdout of each Sunday. Rows that follow a Sunday measure what came of it and decide
+nothing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +14,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.evaluation.comparison import unseen_rows
-from ml.evaluation.paired import Comparison
+from ml.data.samples import Samples
+from ml.evaluation.comparison import mean_costs, unseen_rows
+from ml.evaluation.paired import Comparison, SliceLosses, losing_slices
 from ml.evaluation.promotion import ASK, Decision, Evidence, PromotionThresholds, decide
+from ml.evaluation.switching import Costs
 from ml.replay.plan import NO, YES
 
 WEEKS_AFTER: Final = 4
@@ -28,6 +30,7 @@ _IMPROVEMENTS: Final = (0.0, 0.01, 0.02, 0.05)
 _P_VALUES: Final = (None, 0.3, 0.05)
 _FLOORS: Final = (0.5, 0.65, 0.75)
 _EVIDENCE: Final = ((5, 20), (10, 40))
+_SLICE_LOSSES: Final = (None, 0.0, 0.05, 0.1)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Rule:
             "MIN_ACCURACY": t.min_accuracy,
             "MIN_HOLDOUT_DAYS": t.min_holdout_days,
             "MIN_HOLDOUT_RUNS": t.min_holdout_runs,
+            "MAX_SLICE_LOSS": t.max_slice_loss,
+            "DECISION_COSTS": t.decision_costs and "as set",
             "in doubt": self.answer if t.on_doubt == ASK else t.on_doubt,
             "schedule": self.schedule,
         }
@@ -66,13 +71,13 @@ class Candidate:
         evidence: counts of the candidate alone on its holdout.
         holdout: its rows among all that are replayed.
         metadata: with `train_start` and `train_end`, ISO 8601.
-        right: whether it predicts each row correctly `[n]`; False before its holdout.
+        predicted: index into `REGIMES` that it names for each row from its holdout on, uint8.
     """
 
     evidence: Evidence
     holdout: slice
     metadata: Mapping[str, str]
-    right: NDArray[np.bool_]
+    predicted: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,15 +85,16 @@ class History:
     """Every Sunday's candidate and the rows that are replayed.
 
     Attributes:
-        timestamps: datetime64[s] of the rows `[n]`, sorted.
+        samples: the rows `[n]`; of their features nothing is asked.
         weeks: rows of the week that follows each Sunday.
         candidates: of each Sunday; None where none could be trained.
     """
 
-    timestamps: NDArray[np.datetime64]
+    samples: Samples
     weeks: Sequence[slice]
     candidates: Sequence[Candidate | None]
-    _compared: dict[tuple[int, int], Evidence] = field(default_factory=dict)
+    _compared: dict[tuple[Any, ...], Comparison] = field(default_factory=dict)
+    _losses: dict[tuple[int, int], SliceLosses] = field(default_factory=dict)
     _decided: dict[tuple[Any, ...], Decision] = field(default_factory=dict)
 
     @property
@@ -100,33 +106,73 @@ class History:
     def correct(self) -> NDArray[np.int64]:
         """How many rows of each week each Sunday's candidate predicts correctly `[sundays, weeks]`.
 
-        Of weeks before its Sunday they are rows it was trained on or judged by: nobody asks.
+        Weeks before its Sunday, whose rows it was trained on or judged by, have 0.
         """
         counts = np.zeros((len(self.candidates), len(self.weeks)), np.int64)
         for number, candidate in enumerate(self.candidates):
             if candidate:
-                counts[number] = [np.count_nonzero(candidate.right[week]) for week in self.weeks]
+                later = self.weeks[number:]
+                counts[number, number:] = [self.right(number, week).sum() for week in later]
         return counts
 
-    def against(self, number: int, live: int) -> Evidence:
-        """What the promotion rule is given of a candidate where another Sunday's is live."""
-        if (number, live) not in self._compared:
-            candidate, production = self.candidates[number], self.candidates[live]
-            if candidate is None or production is None:
-                raise ValueError(f"there is no candidate of Sunday {number} or {live}")
-            part = candidate.holdout
-            unseen = unseen_rows(self.timestamps[part], production.metadata).rows
-            pair = Comparison.of(candidate.right[part][unseen], production.right[part][unseen])
-            self._compared[number, live] = replace(candidate.evidence, comparison=pair)
-        return self._compared[number, live]
+    def candidate(self, number: int) -> Candidate:
+        """The candidate of a Sunday that has one."""
+        found = self.candidates[number]
+        if found is None:
+            raise ValueError(f"there is no candidate of Sunday {number}")
+        return found
+
+    def predicted(self, number: int, rows: slice) -> NDArray[np.uint8]:
+        """What a candidate names for rows, none of them before its holdout."""
+        candidate = self.candidate(number)
+        first = candidate.holdout.start
+        return candidate.predicted[rows.start - first : rows.stop - first]
+
+    def right(self, number: int, rows: slice) -> NDArray[np.bool_]:
+        """Which of these rows it predicts correctly."""
+        found: NDArray[np.bool_] = self.predicted(number, rows) == self.samples.labels[rows]
+        return found
 
     def deploys(self, number: int, live: int, rule: Rule) -> bool:
-        """Whether a candidate would go live."""
+        """Whether a candidate would go live where another Sunday's is."""
         key = number, live, rule.thresholds
         if key not in self._decided:
-            self._decided[key] = decide(self.against(number, live), rule.thresholds)
+            self._decided[key] = self._decide(*key)
         decision = self._decided[key]
         return decision.deploy and not (decision.doubts and rule.answer == NO)
+
+    def _decide(self, number: int, live: int, thresholds: PromotionThresholds) -> Decision:
+        pair = self._pair(number, live, thresholds.decision_costs)
+        evidence = replace(self.candidate(number).evidence, comparison=pair)
+        decision = decide(evidence, thresholds)
+        if not decision.deploy or thresholds.max_slice_loss is None:
+            return decision
+        # They can only speak against, and to find them takes long: not where others do so already.
+        pair = replace(pair, slices=self._slices(number, live))
+        return decide(replace(evidence, comparison=pair), thresholds)
+
+    def _pair(self, number: int, live: int, costs: Costs | None) -> Comparison:
+        key = number, live, costs
+        if key not in self._compared:
+            part = self.candidate(number).holdout
+            a, b = (self.predicted(each, part) for each in (number, live))
+            unseen, labels = self._unseen(number, live), self.samples.labels[part]
+            mean = mean_costs(labels, (a, b), unseen, costs)
+            right = ((predicted == labels)[unseen] for predicted in (a, b))
+            self._compared[key] = Comparison.of(*right, costs=mean)
+        return self._compared[key]
+
+    def _slices(self, number: int, live: int) -> SliceLosses:
+        if (number, live) not in self._losses:
+            part = self.candidate(number).holdout
+            right, other = (self.right(each, part) for each in (number, live))
+            rows, unseen = self.samples.rows(part), self._unseen(number, live)
+            self._losses[number, live] = losing_slices(rows, right, other, unseen)
+        return self._losses[number, live]
+
+    def _unseen(self, number: int, live: int) -> NDArray[np.bool_]:
+        rows = self.samples.timestamps[self.candidate(number).holdout]
+        return unseen_rows(rows, self.candidate(live).metadata).rows
 
 
 @dataclass(frozen=True)
@@ -173,6 +219,14 @@ def grid(present: Rule) -> Iterator[Rule]:
     now = present.thresholds
     yield Rule(now, present.answer, NEVER)
     yield Rule(now, present.answer, ALWAYS)
+    for improvement, loss, costs, schedule in product(
+        sorted({now.min_improvement, *_IMPROVEMENTS}),
+        dict.fromkeys((now.max_slice_loss, *_SLICE_LOSSES)),
+        dict.fromkeys((now.decision_costs, None)),
+        SCHEDULES,
+    ):
+        asked = {"min_improvement": improvement, "max_slice_loss": loss, "decision_costs": costs}
+        yield Rule(replace(now, **asked), present.answer, schedule)
     evidence = [(days, runs, NO) for days, runs in _EVIDENCE]
     own = (now.min_holdout_days, now.min_holdout_runs)
     for improvement, p_value, floor, (days, runs, answer), schedule in product(
@@ -182,5 +236,6 @@ def grid(present: Rule) -> Iterator[Rule]:
         dict.fromkeys([(*own, YES), (*own, NO), *evidence]),
         SCHEDULES,
     ):
-        thresholds = PromotionThresholds(floor, improvement, p_value, days, runs, ASK)
-        yield Rule(thresholds, answer, schedule)
+        asked = {"min_improvement": improvement, "max_p_value": p_value, "min_accuracy": floor}
+        asked |= {"min_holdout_days": days, "min_holdout_runs": runs, "on_doubt": ASK}
+        yield Rule(replace(now, **asked), answer, schedule)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -10,18 +11,20 @@ import numpy as np
 from sqlalchemy import Engine
 
 from clickhouse.errors import ClickHouseRefused
-from clickhouse.snapshot import Snapshot, find_snapshot, freeze, table_name
+from clickhouse.snapshot import Snapshot, drop, find_snapshot, freeze, replay_table
 from clickhouse.thinning import Counts, count_by_time
 from ml.contract import FEATURES, REGIMES
+from ml.data.reading import read_labels
+from ml.data.samples import Samples
 from ml.errors import ModelError
 from ml.json_files import as_json, read_object
-from ml.registry.store import Folder
+from ml.registry.store import Folder, Store
 from ml.replay.findings import age_costs, compare_rules, gate_stops, kept_promises
-from ml.replay.fitting import Fit, Source, fit_sundays, read_fit
+from ml.replay.fitting import Source, fit_sundays, read_fit
 from ml.replay.page import PAGE, RESULT, replay_page, sentences
 from ml.replay.plan import Gate, Plan, sundays
-from ml.replay.rules import Rule
-from ml.replay.timeline import count_before, history_of, timeline, told_of
+from ml.replay.rules import History, Rule
+from ml.replay.timeline import candidate_of, count_before, timeline, told_of, weeks_after
 from ml.replay.walking import Step, walk
 from ml.training.metrics import source_commit
 
@@ -29,7 +32,9 @@ log = logging.getLogger(__name__)
 
 
 _UNFINISHED: Final = ".unfinished"
-_PLAN: Final = "plan.json"
+_PLAN: Final = f"{_UNFINISHED}/plan.json"
+_AT_ONCE: Final = 1_000_000
+"""As many rows are read at once to be predicted: a run trains on no more."""
 
 
 def replay(  # noqa: PLR0913
@@ -42,6 +47,8 @@ def replay(  # noqa: PLR0913
     gate: Gate | None = None,
 ) -> dict[str, Any]:
     """Replays, and writes `replay.json` and `replay.html`; a killed replay goes on where it was.
+
+    Rows that it has frozen itself go when it is finished.
 
     Args:
         engine: on the server with the rows.
@@ -57,37 +64,51 @@ def replay(  # noqa: PLR0913
     Raises:
         ModelError: if there is no Sunday to replay, or the folder is another replay's.
     """
-    rows = snapshot or _frozen(engine, folder, database)
-    counts = count_by_time(engine, rows, REGIMES)
-    of_today = {"fingerprint": rows.fingerprint, "git_commit": source_commit()}
-    told = {**plan.to_dict(), "gate": gate is not None, **of_today}
-    # As it will be read again.
+    place = Folder(folder)
+    told = {**plan.to_dict(), "gate": gate is not None, "git_commit": source_commit()}
+    # As it is read again.
     told = read_object(as_json(told)) or {}
+    finished, begun = (read_object(place.read(name)) for name in (RESULT, _PLAN))
+    if finished:
+        of_these = {"fingerprint": snapshot.fingerprint} if snapshot else {}
+        _require_same(folder, finished["replayed"], told | of_these)
+        return finished
+    rows = snapshot or _frozen(engine, folder, database, begun=begun is not None)
+    told |= {"fingerprint": rows.fingerprint}
+    counts = count_by_time(engine, rows, REGIMES)
     before = _sundays(counts, plan)
-    if _is_done(folder, told):
-        return read_object(Folder(folder).read(RESULT)) or {}
+    if begun:
+        _require_same(folder, begun, told)
+    else:
+        place.write(_PLAN, as_json(told))
     store = Folder(folder / _UNFINISHED)
-    source = Source(engine, rows, gate)
+    source = Source(engine, rows, gate, _edges(counts))
     fit_sundays(source, plan, store, before)
     walks = {answer: walk(source, plan, store, list(before), answer) for answer in plan.answers}
-    fits = [read_fit(store, sunday) for sunday in before]
-    found = {"replayed": told, **_findings(plan, counts, list(before), fits, walks)}
+    samples = read_labels(engine, rows)
+    found = {"replayed": told, **_findings(plan, samples, store, list(before), walks)}
     found["says"] = list(sentences(found))
-    place = Folder(folder)
     place.write(PAGE, replay_page(found))
     place.write(RESULT, as_json(found))
     place.remove_folder(_UNFINISHED)
+    if snapshot is None:
+        drop(engine, rows)
     return found
 
 
-def _frozen(engine: Engine, folder: Path, database: str | None) -> Snapshot:
+def _frozen(engine: Engine, folder: Path, database: str | None, *, begun: bool) -> Snapshot:
     """What this replay has frozen already, or all that is labelled now."""
-    run_id = f"replay__{folder.resolve()}"
-    try:
-        name = table_name(run_id)
-        return find_snapshot(engine, f"{database}.{name}" if database else name)
-    except ClickHouseRefused:
-        return freeze(engine, run_id, FEATURES, database=database)
+    of = f"replay__{folder.resolve()}"
+    name = replay_table(of)
+    if begun:
+        with suppress(ClickHouseRefused):
+            return find_snapshot(engine, f"{database}.{name}" if database else name)
+    return freeze(engine, of, FEATURES, database=database, table=name)
+
+
+def _edges(counts: Counts) -> Sequence[np.datetime64]:
+    total = np.cumsum(counts.rows.sum(axis=1))
+    return list(counts.timestamps[np.flatnonzero(np.diff(total // _AT_ONCE))])
 
 
 def _sundays(counts: Counts, plan: Plan) -> dict[datetime, int]:
@@ -106,38 +127,35 @@ def _sundays(counts: Counts, plan: Plan) -> dict[datetime, int]:
     }
 
 
-def _is_done(folder: Path, told: dict[str, Any]) -> bool:
-    """Whether this very replay is finished; if it is not begun, its plan is written down."""
-    place, name = Folder(folder), f"{_UNFINISHED}/{_PLAN}"
-    finished = read_object(place.read(RESULT))
-    begun = finished["replayed"] if finished else read_object(place.read(name))
-    if begun not in (None, told):
-        known = {**begun, **told} if begun else {}
-        other = [key for key in known if (begun or {}).get(key) != told.get(key)]
+def _require_same(folder: Path, begun: dict[str, Any], told: dict[str, Any]) -> None:
+    other = [key for key, value in told.items() if begun.get(key) != value]
+    if other:
         raise ModelError(
             f"{folder} holds a replay of another {', '.join(other)}", "choose another folder"
         )
-    if finished is None and begun is None:
-        place.write(name, as_json(told))
-    return finished is not None
 
 
 def _findings(
     plan: Plan,
-    counts: Counts,
+    samples: Samples,
+    store: Store,
     days: Sequence[datetime],
-    fits: Sequence[Fit],
     walks: dict[str, list[Step]],
 ) -> dict[str, Any]:
     answer, steps = next(iter(walks.items()))
-    history = history_of(plan, counts, days, fits, steps)
-    lines = {key: timeline(history, of) for key, of in walks.items()}
+    moments, sundays_, candidates = samples.timestamps, [], []
+    # One after the other: what is kept of all weeks is small.
+    for day, step in zip(days, steps, strict=True):
+        fit = read_fit(store, day)
+        sundays_.append(told_of(day, fit))
+        candidates.append(candidate_of(moments, plan.known_before(day), fit, step))
+    history = History(samples, weeks_after(moments, days), candidates)
     found = {
-        "sundays": [told_of(day, fit) for day, fit in zip(days, fits, strict=True)],
-        "timelines": lines,
+        "sundays": sundays_,
+        "timelines": {key: timeline(history, of) for key, of in walks.items()},
         "age": age_costs(history),
         "promises": kept_promises(history),
-        "data_gate": gate_stops([fit.stopped_by for fit in fits]),
+        "data_gate": gate_stops([line["stopped_by"] for line in sundays_]),
     }
     trained = [k for k, candidate in enumerate(history.candidates) if candidate]
     first = next((k for k, step in enumerate(steps) if step.live is not None), None)

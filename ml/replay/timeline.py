@@ -7,10 +7,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from clickhouse.thinning import Counts
-from ml.data.samples import moment_of
 from ml.replay.fitting import Fit
-from ml.replay.plan import WEEK, Plan
+from ml.replay.plan import WEEK
 from ml.replay.rules import Candidate, History
 from ml.replay.walking import Step
 
@@ -20,29 +18,27 @@ _TOLD: Final = (
 )
 
 
-def history_of(
-    plan: Plan,
-    counts: Counts,
-    days: Sequence[datetime],
-    fits: Sequence[Fit],
-    steps: Sequence[Step],
-) -> History:
-    """What the rules are replayed on."""
-    moments = np.repeat(counts.timestamps, counts.rows.sum(axis=1))
-    candidates: list[Candidate | None] = []
-    for day, fit, step in zip(days, fits, steps, strict=True):
-        if fit.metrics is None or fit.right is None or step.evidence is None:
-            candidates.append(None)
-            continue
-        right = np.zeros(len(moments), bool)
-        right[len(moments) - len(fit.right) :] = fit.right
-        start = moment_of(str(fit.metrics["holdout_start"]))
-        first = int(np.searchsorted(moments, start, side="left"))
-        holdout = slice(first, count_before(moments, plan.known_before(day)))
-        seen = {name: str(fit.metrics[name]) for name in ("train_start", "train_end")}
-        candidates.append(Candidate(step.evidence, holdout, seen, right))
-    weeks = [slice(count_before(moments, day), count_before(moments, day + WEEK)) for day in days]
-    return History(moments, weeks, candidates)
+def candidate_of(
+    moments: NDArray[np.datetime64], known_before: datetime, fit: Fit, step: Step
+) -> Candidate | None:
+    """What rules need to know of a Sunday's candidate.
+
+    Args:
+        moments: of all rows, sorted.
+        known_before: up to when the Sunday saw rows.
+        fit: what came of its training.
+        step: what came of its verdict.
+    """
+    if fit.metrics is None or fit.predicted is None or step.evidence is None:
+        return None
+    holdout = slice(len(moments) - len(fit.predicted), count_before(moments, known_before))
+    seen = {name: str(fit.metrics[name]) for name in ("train_start", "train_end")}
+    return Candidate(step.evidence, holdout, seen, fit.predicted)
+
+
+def weeks_after(moments: NDArray[np.datetime64], days: Sequence[datetime]) -> list[slice]:
+    """The rows of the week that follows each Sunday, among all."""
+    return [slice(count_before(moments, day), count_before(moments, day + WEEK)) for day in days]
 
 
 def told_of(day: datetime, fit: Fit) -> dict[str, Any]:

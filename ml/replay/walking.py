@@ -10,8 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from ml.data.reading import read_rows_since
 from ml.data.samples import moment_of
 from ml.evaluation.promotion import ASK, Decision, Evidence
@@ -21,7 +19,7 @@ from ml.registry.deployment import deploy_candidate
 from ml.registry.models import write_candidate
 from ml.registry.names import METRICS_FILE, MODEL_FILE
 from ml.registry.store import Store
-from ml.replay.fitting import Fit, Source, read_fit, run_id_of
+from ml.replay.fitting import Source, read_fit, read_model, run_id_of
 from ml.replay.plan import NO, Plan
 
 log = logging.getLogger(__name__)
@@ -70,7 +68,11 @@ def walk(
             if fit.metrics is None:
                 steps.append(Step("rejected" if fit.stopped_by else "failed", live))
                 continue
-            decision = _judge(source, plan, Path(models_dir), sunday, fit)
+            files = {MODEL_FILE: read_model(store, sunday), METRICS_FILE: as_json(fit.metrics)}
+            write_candidate(Path(models_dir), run_id_of(sunday), files)
+            holdout = (str(fit.metrics["holdout_start"]), plan.known_before(sunday).isoformat())
+            rows = read_rows_since(source.engine, source.rows, *map(moment_of, holdout))
+            decision = judge_candidate(Path(models_dir), run_id_of(sunday), rows, plan.thresholds)
             asked = decision.deploy and bool(decision.doubts) and plan.thresholds.on_doubt == ASK
             if not decision.deploy or (asked and answer == NO):
                 steps.append(Step("kept", live, decision, asked))
@@ -86,12 +88,3 @@ def walk(
         *(len(steps), answer, sum(step.outcome == "deployed" for step in steps)),
     )
     return steps
-
-
-def _judge(source: Source, plan: Plan, models_dir: Path, sunday: datetime, fit: Fit) -> Decision:
-    run_id, metrics = run_id_of(sunday), fit.metrics or {}
-    write_candidate(models_dir, run_id, {MODEL_FILE: fit.model, METRICS_FILE: as_json(metrics)})
-    rows = read_rows_since(source.engine, source.rows, moment_of(str(metrics["holdout_start"])))
-    known = np.datetime64(plan.known_before(sunday).replace(tzinfo=None), "s")
-    seen = int(np.searchsorted(rows.timestamps, known, side="left"))
-    return judge_candidate(models_dir, run_id, rows.rows(slice(0, seen)), plan.thresholds)

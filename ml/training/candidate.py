@@ -68,6 +68,7 @@ def build_candidate(  # noqa: PLR0913
     *,
     scheduler: str | None = None,
     min_accuracy: float = PromotionThresholds.min_accuracy,
+    explain: bool = True,
 ) -> BuiltCandidate:
     """Splits, fits, exports, checks the file and measures it; progress goes to the log.
 
@@ -80,6 +81,8 @@ def build_candidate(  # noqa: PLR0913
         scheduler: address of the Dask cluster that grows the forests; None: on this machine.
         min_accuracy: floor of the rule; the file says from which confidence on it is reached, and
             the learning curve how many labels would reach it.
+        explain: whether to say also what each group of features is worth, what more labels would
+            gain and which look wrong, a third of the time; the file is the same without.
 
     Raises:
         ClusterUnavailable: if that cluster fails.
@@ -114,10 +117,11 @@ def build_candidate(  # noqa: PLR0913
         "drift": input_drift(train, holdout),
         "profile": profile_of(train),
     }
-    with decoration("What each group of features is worth"):
-        metrics["feature_groups"] = lose_groups(train, options, embargo)
-    accuracy = metrics["test_accuracy"]
-    metrics |= told_of_labels(samples, split, cv, options, embargo, accuracy, min_accuracy)
+    if explain:
+        with decoration("What each group of features is worth"):
+            metrics["feature_groups"] = lose_groups(train, options, embargo)
+        accuracy = metrics["test_accuracy"]
+        metrics |= told_of_labels(samples, split, cv, options, embargo, accuracy, min_accuracy)
     model = with_metadata(bare, onnx_metadata(metrics, golden_rows(bare, samples)))
     metrics["latency_ms"] = accept_file(model, forest, holdout.at_most(_COMPARED_ROWS).features)
     metrics["model_sha256"] = hashlib.sha256(model).hexdigest()

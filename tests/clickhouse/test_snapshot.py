@@ -128,7 +128,7 @@ def test_prune_drops_snapshots_that_are_too_old(labelled: Engine, days: int, lef
     assert prune(labelled, str(labelled.url.database), protect=[names[0]]) == 2 - left
 
 
-def test_prune_drops_what_a_killed_freeze_left_but_no_freeze_that_may_still_run(
+def test_prune_drops_what_was_left_by_a_kill_but_nothing_that_may_still_run(
     labelled: Engine,
 ) -> None:
     now = datetime.now(UTC)
@@ -136,14 +136,16 @@ def test_prune_drops_what_a_killed_freeze_left_but_no_freeze_that_may_still_run(
         "_tmp_replace_1_old": json.dumps({"frozen_at": (now - timedelta(days=2)).isoformat()}),
         "_tmp_replace_2_new": json.dumps({"frozen_at": now.isoformat()}),
         "_tmp_replace_3_not_ours": "",
+        "regime_replay_old": json.dumps({"frozen_at": (now - timedelta(days=8)).isoformat()}),
+        "regime_replay_new": json.dumps({"frozen_at": (now - timedelta(days=6)).isoformat()}),
     }
     with labelled.connect() as connection:
         for name, comment in comments.items():
             create = f"CREATE TABLE {name} (a UInt8) ENGINE = Memory COMMENT :comment"
             connection.execute(text(create), {"comment": comment})
-    assert prune(labelled, str(labelled.url.database)) == 1
-    left = {name for (name,) in _run(labelled, "SHOW TABLES LIKE '%tmp_replace%'")}
-    assert left == set(comments) - {"_tmp_replace_1_old"}
+    assert prune(labelled, str(labelled.url.database), keep=0) == 2
+    left = {name for (name,) in _run(labelled, "SHOW TABLES LIKE '%repla%'")}
+    assert left == set(comments) - {"_tmp_replace_1_old", "regime_replay_old"}
 
 
 def test_table_name_of_like_run_ids_differs() -> None:

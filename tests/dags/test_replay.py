@@ -21,7 +21,10 @@ def test_replayed_sundays_equal_real_runs_byte_for_byte_and_word_for_word(
     home, market, tmp_path
 ) -> None:
     home.load(market)
-    thresholds = PromotionThresholds(min_accuracy=0.3, min_improvement=0.01, on_doubt=KEEP)
+    costs = tuple(tuple(float(a != b) + 0.1 * (a < b) for b in range(7)) for a in range(7))
+    further = {"min_improvement": 0.01, "max_slice_loss": 0.02, "decision_costs": costs}
+    thresholds = PromotionThresholds(min_accuracy=0.3, on_doubt=KEEP, **further)
+    variables = {name.upper(): json.dumps(value) for name, value in further.items()}
     plan = Plan(3, options=TrainingOptions(trees=40, cv_trees=8), thresholds=thresholds)
     engine = home.open()
     found = replay(engine, plan, tmp_path / "replay")
@@ -34,7 +37,7 @@ def test_replayed_sundays_equal_real_runs_byte_for_byte_and_word_for_word(
             connection.exec_driver_sql("TRUNCATE TABLE regime_features")
         source.dispose()
         home.load(market[market["timestamp"] < then])
-        run = home.run(MIN_ACCURACY="0.3", MIN_IMPROVEMENT="0.01", ON_DOUBT="keep")
+        run = home.run(MIN_ACCURACY="0.3", ON_DOUBT="keep", **variables)
         decision = run.xcoms["validate_model decision"]
         (candidate,) = home.models.glob(f"candidates/*{_digest(run.run_id)}/model.onnx")
         sha256 = hashlib.sha256(candidate.read_bytes()).hexdigest()
@@ -43,6 +46,8 @@ def test_replayed_sundays_equal_real_runs_byte_for_byte_and_word_for_word(
         deployed = run.tasks["deploy_model"] == "success"
         assert ("deployed" if deployed else "kept") == line["outcome"]
     assert {line["outcome"] for line in lines} == {"deployed", "kept"}
+    told = " ".join(reason for line in lines for reason in line["reasons"])
+    assert "DECISION_COSTS" in told and "MAX_SLICE_LOSS" in told
 
 
 def _digest(run_id: str) -> str:

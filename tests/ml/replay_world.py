@@ -5,15 +5,31 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from clickhouse.engine import open_engine
 from clickhouse.schema import apply_schema
+from ml.contract import FEATURES
+from ml.data.samples import Samples
 from ml.replay.plan import Plan
 from ml.replay.run import replay
 from ml.training.forest import TrainingOptions
 from sample_market.loading import insert
+
+
+def of_labels(labels: NDArray[np.integer[Any]], first: str, seconds: int) -> Samples:
+    """Rows of one symbol with these labels and a step of time between them."""
+    n = len(labels)
+    return Samples(
+        np.broadcast_to(np.float32(0), (n, len(FEATURES))),
+        labels.astype(np.uint8),
+        np.datetime64(first, "s") + np.arange(n) * np.timedelta64(seconds, "s"),
+        np.full(n, "BTC", dtype=object),
+    )
+
 
 SMALL = TrainingOptions(trees=8, max_depth=6, cv_folds=2, cv_trees=2, n_jobs=1)
 

@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pytest
+from sqlalchemy import inspect
 
+from clickhouse.engine import opened
 from ml.errors import ModelError
 from ml.evaluation.promotion import Evidence, PromotionThresholds
 from ml.evaluation.statistics import searched_leads
@@ -19,10 +22,12 @@ from ml.replay.page import in_words, replay_page, replays_page, sentences
 from ml.replay.plan import Plan
 from ml.replay.rules import ALWAYS, NEVER, Candidate, History, Rule, follow, grid
 from ml.training.forest import TrainingOptions
-from tests.ml.replay_world import HOUR, changed, moments, replayed
+from tests.ml.replay_world import HOUR, changed, moments, of_labels, replayed
 
 _EIGHT_TREES = TrainingOptions(trees=8)
-LOW = PromotionThresholds(min_accuracy=0.3)
+COSTS = tuple(tuple(float(a != b) + 0.5 * (a < b) for b in range(7)) for a in range(7))
+DEAR = tuple((10.0 * (a == 1), *(float(a == 0) for _ in range(6))) for a in range(7))
+LOW = PromotionThresholds(min_accuracy=0.3, max_slice_loss=0.05, decision_costs=COSTS)
 SAME = ("model_sha256", "data_fingerprint", "problem", "accuracy_interval")
 
 
@@ -131,7 +136,8 @@ def test_killed_replay_goes_on_and_gives_the_same_bytes(tmp_path, market) -> Non
     out = tmp_path / "killed"
     command = [
         *(sys.executable, "-m", "ml", "replay", "--weeks", "5", "--trees", "8", "--out", str(out)),
-        *("--min-accuracy", "0.3", "--url"),
+        *("--min-accuracy", "0.3", "--max-slice-loss", "0.05"),
+        *("--decision-costs", json.dumps(COSTS), "--url"),
         f"clickhouse+chdb:///default?path={tmp_path / 'clickhouse'}",
     ]
     killed = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
@@ -152,6 +158,17 @@ def test_killed_replay_goes_on_and_gives_the_same_bytes(tmp_path, market) -> Non
     )
     with pytest.raises(ModelError, match="holds a replay of another weeks"):
         replayed(tmp_path, market, "out", weeks=2, thresholds=LOW, options=_EIGHT_TREES)
+
+
+def test_finished_replay_is_read_again_and_leaves_no_table_behind(tmp_path, market) -> None:
+    first = replayed(tmp_path, market, weeks=1, thresholds=LOW)
+    fewer = market[market["timestamp"] < moments(first)[0]]
+    assert replayed(tmp_path, fewer, weeks=1, thresholds=LOW) == first
+    with opened(f"clickhouse+chdb:///default?path={tmp_path / 'clickhouse'}") as engine:
+        tables = inspect(engine).get_table_names()
+    assert tables == ["regime_features"]
+    with pytest.raises(ModelError, match="holds a replay of another max_slice_loss"):
+        replayed(tmp_path, market, weeks=1, thresholds=replace(LOW, max_slice_loss=None))
 
 
 def test_replay_without_rows_or_with_a_wrong_plan_says_what_to_do(tmp_path, market) -> None:
@@ -178,9 +195,7 @@ def _history(accuracies, weeks=30, rows=200, seed=0, fade=0.0):
     """Candidates of given accuracy, each judged on the three weeks before its Sunday."""
     rng = np.random.default_rng(seed)
     n = (weeks + 3) * rows
-    timestamps = np.datetime64("2026-01-04T02:00:00", "s") + np.arange(n) * np.timedelta64(
-        3024, "s"
-    )
+    samples = of_labels(np.zeros(n), "2026-01-04T02:00:00", 3024)
     luck = rng.random(n)
     candidates = []
     for week in range(weeks):
@@ -190,9 +205,10 @@ def _history(accuracies, weeks=30, rows=200, seed=0, fade=0.0):
         count = int(right[start:end].sum())
         evidence = Evidence(end - start, count, 0, interval=(0.7, 0.8))
         train = {"train_start": "2025-01-01T00:00:00", "train_end": "2025-12-01T00:00:00"}
-        candidates.append(Candidate(evidence, slice(start, end), train, right))
+        named = (~right[start:]).astype(np.uint8)
+        candidates.append(Candidate(evidence, slice(start, end), train, named))
     following = [slice((week + 3) * rows, (week + 4) * rows) for week in range(weeks)]
-    return History(timestamps, following, candidates)
+    return History(samples, following, candidates)
 
 
 def test_rules_follow_schedule_threshold_and_answer() -> None:
@@ -213,7 +229,37 @@ def test_rules_follow_schedule_threshold_and_answer() -> None:
     assert follow(_history([0.70, *[0.76] * 29]), Rule(LOW, schedule=NEVER), 0).missed == 0
     strict = Rule(PromotionThresholds(min_improvement=0.5))
     assert follow(_history([0.70, *[0.76] * 29]), strict, 0).missed == 29
-    assert len(list(grid(present))) == 3 + 4 * 3 * 3 * 3 * 3
+    assert len(list(grid(present))) == 3 + 4 * 4 * 3 + 4 * 3 * 3 * 3 * 3
+
+
+def test_no_rule_knows_rows_that_follow_its_sundays() -> None:
+    known, last = _history(list(np.linspace(0.6, 0.8, 30))), 10
+    labels = known.samples.labels.copy()
+    labels[known.weeks[last].start :] = 3
+    spoiled = History(replace(known.samples, labels=labels), known.weeks, known.candidates)
+    rules = list(dict.fromkeys(grid(Rule(LOW))))
+    one, other = ([follow(of, rule, 0).live for rule in rules] for of in (known, spoiled))
+    assert one != other
+    assert [live[: last + 1] for live in one] == [live[: last + 1] for live in other]
+
+
+@pytest.mark.parametrize(
+    ("asked", "deployed"),
+    [({}, True), ({"max_slice_loss": 0.2}, False), ({"decision_costs": DEAR}, False)],
+)
+def test_rule_asks_slices_and_costs_of_each_pair(asked, deployed) -> None:
+    """The later model is right more often, but never names the second regime, which is dear."""
+    labels = np.arange(900) % 10 == 0
+    samples = of_labels(labels, "2026-01-04T02:00:00", 3600)
+    train = {"train_start": "2025-01-01T00:00:00", "train_end": "2025-12-01T00:00:00"}
+    old, new = (labels | (np.arange(900) % 4 == 1)).astype(np.uint8), np.zeros(900, np.uint8)
+    candidates = [
+        Candidate(Evidence(300, 200, 0), slice(start, start + 300), train, named[start:])
+        for start, named in ((0, old), (300, new))
+    ]
+    history = History(samples, [slice(300, 600), slice(600, 900)], candidates)
+    rule = Rule(PromotionThresholds(min_accuracy=0.3, **asked))
+    assert history.deploys(1, 0, rule) is deployed
 
 
 def test_better_setting_is_recommended_only_beyond_chance() -> None:
