@@ -177,7 +177,7 @@ def planted(seed: int) -> tuple[History, list[float]]:
     truths = [PRODUCTION, *rng.choice([PRODUCTION - 0.03, PRODUCTION], WEEKS - 1)]
     n = ROWS * (WEEKS + 1)
     shared = draw_week(n, MARKETS[0], rng).production
-    samples = of_labels(np.zeros(n), "2026-01-04T02:00:00", 1512)
+    samples = of_labels(np.zeros(n, np.uint8), "2026-01-04T02:00:00", 1512)
     candidates = []
     for number, truth in enumerate(truths):
         own = draw_week(n, MARKETS[0], rng).production
