@@ -57,7 +57,7 @@ def test_rooms_of_ml_import_nothing_from_above() -> None:
 def test_clickhouse_is_imported_where_rows_are_read_alone() -> None:
     users = {f for f in Path("ml").rglob("*.py") if "clickhouse" in _imports(f)}
     readers = {Path("ml/data/reading.py"), Path("ml/labelling/listing.py")}
-    replaying = {Path(f"ml/replay/{name}.py") for name in ("fitting", "plan", "run", "timeline")}
+    replaying = {Path(f"ml/replay/{name}.py") for name in ("fitting", "plan", "run")}
     assert users - {Path("ml/__main__.py")} == readers | replaying
 
 
