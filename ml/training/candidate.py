@@ -82,7 +82,7 @@ def build_candidate(  # noqa: PLR0913
         min_accuracy: floor of the rule; the file says from which confidence on it is reached, and
             the learning curve how many labels would reach it.
         explain: whether to say also what each group of features is worth, what more labels would
-            gain and which look wrong, a third of the time; the file is the same without.
+            gain and which look wrong; the file is the same without.
 
     Raises:
         ClusterUnavailable: if that cluster fails.
