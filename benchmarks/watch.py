@@ -2,21 +2,25 @@
 
     python -m benchmarks.watch quiet [--markets 20] [--days 60]
     python -m benchmarks.watch faults [--markets 3]
+    python -m benchmarks.watch pairs [--markets 2]
 
 Each market is simulated anew, with a production model trained on its first 240 days; then one day
 after the other is looked at as the task does, in an embedded ClickHouse with Great Expectations.
-The section of RESULTS.md is written anew.
+Of pairs of features that are exchanged, only what is measured of inputs is looked at. The section
+of RESULTS.md is written anew.
 """
 
 import argparse
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Final
+from itertools import combinations
+from typing import Any, Final
 from unittest.mock import patch
 
 import numpy as np
@@ -28,13 +32,15 @@ from benchmarks.results import put_section
 from clickhouse.engine import open_engine
 from clickhouse.schema import apply_schema
 from clickhouse.watching import midnight, write_day
-from ml.contract import FEATURES, REGIMES
+from ml.contract import COUNTS, FEATURES, REGIMES
 from ml.onnx_model import load_model, score
 from ml.registry.models import Production
 from ml.training.candidate import build_candidate
 from ml.training.forest import TrainingOptions
 from ml.training.metrics import Provenance
 from ml.watch.day import Watched, confirmed, counted_blocks, go_on
+from ml.watch.measures import measure_inputs
+from pipeline.tasks.check_data import profile_of_production
 from pipeline.watching import Watcher
 from sample_market import MarketSpec, simulate
 from sample_market import bars as bars_module
@@ -46,6 +52,8 @@ END: Final = datetime(2026, 11, 28, tzinfo=UTC)
 TRAINED: Final = 240
 BEFORE, AFTER = 4, 14
 """Days that are watched before and after a fault begins."""
+HOURS: Final = (0, 10, 22)
+"""At which of a day each pair of columns is exchanged."""
 PACKAGES: Final = ("great-expectations", "chdb", "onnxruntime")
 OPTIONS: Final = TrainingOptions(trees=60, cv_folds=2, cv_trees=5)
 Frame = pd.DataFrame
@@ -196,14 +204,17 @@ FAULTS: Final[dict[str, tuple[Fault, str]]] = {
     "the table stopped": (_stopped, "feed"),
     "NaN in one feature": (_changed("adx", lambda x: x * np.nan), "rule finite adx"),
     "a feature times 100": (_changed("atr_pct", lambda x: 100 * x), "input atr_pct"),
-    "two columns exchanged, adx and bb_width": (_exchanged("adx", "bb_width"), ""),
+    "two columns exchanged, adx and bb_width": (
+        _exchanged("adx", "bb_width"),
+        "columns bb_width and adx",
+    ),
     "two columns exchanged, funding_rate and funding_rate_ma": (
         _exchanged("funding_rate", "funding_rate_ma"),
-        "",
+        "columns funding_rate and funding_rate_ma",
     ),
     "two columns exchanged, bb_width and historical_vol": (
         _exchanged("bb_width", "historical_vol"),
-        "",
+        "columns bb_width and historical_vol",
     ),
     "funding frozen": (_frozen, "input funding_rate"),
     "prices halved by a split, averages adjusted": (_adjusted, "price SOLUSDT"),
@@ -302,18 +313,76 @@ confidence sequence leaves what production promised, so within a day is not aske
     print(body)
 
 
+def watch_pairs(seeds: int) -> None:
+    """Exchanges each pair of features, and writes the section."""
+    days, table = BEFORE + AFTER + 1, []
+    tries: list[tuple[int, str, str, bool, bool]] = []
+    for seed in range(200, 200 + seeds):
+        market = market_of(seed, days)
+        profile = profile_of_production(market.production)
+        frame = market.frame[market.frame["timestamp"] >= pd.Timestamp(market.begin)]
+        frame = frame.astype(dict.fromkeys(COUNTS, float))
+        for hour in HOURS:
+            begin = _begin().replace(hour=hour)
+            since = frame["timestamp"] >= pd.Timestamp(begin).tz_localize(None)
+            for one, other in combinations(FEATURES, 2):
+                told = _told_of_inputs(_exchanged(one, other)(frame.copy(), since), profile)
+                first = told.get(begin.date(), told.get(begin.date() + timedelta(days=1), []))
+                named = any({one, other} <= set(thing.split()) for thing in first)
+                tries.append((hour, one, other, named, named and len(told) == 1))
+    for hour in HOURS:
+        at = [
+            (one in COUNTS or other in COUNTS, *had) for h, one, other, *had in tries if h == hour
+        ]
+        for counts, name in ((False, "no"), (True, "yes")):
+            of = [(named, once) for counted, named, once in at if counted == counts]
+            shares = [f"{sum(had) / len(of):.1%}" for had in zip(*of, strict=True)]
+            table.append((f"{hour:02}:00", name, len(of), *shares))
+    missed = Counter(f"{one} and {other}" for _, one, other, named, _ in tries if not named)
+    never = ", ".join(pair for pair, count in missed.items() if count == len(HOURS) * seeds)
+    body = f"""\
+{made_by(f"python -m benchmarks.watch pairs --markets {seeds}", *PACKAGES)}
+
+{table_of(("at", "with a count of events", "pairs", "both named within a day", "and once"), table)}
+
+Never named: {never or "none"}."""
+    put_section("Watching exchanged columns", body)
+    print(body)
+
+
+def _told_of_inputs(frame: Frame, profile: Mapping[str, Any]) -> dict[date, list[str]]:
+    """What worries by the inputs alone, by the day on which it is told."""
+    known: dict[date, dict[str, Any]] = {}
+    told, inputs = {}, {}
+    for day, rows in frame.groupby(frame["timestamp"].dt.date):
+        columns = {
+            "features": rows[list(FEATURES)].to_numpy(np.float32),
+            "timestamps": rows["timestamp"].to_numpy("datetime64[s]"),
+            "symbols": rows["symbol"].to_numpy(str),
+        }
+        inputs = measure_inputs(columns, profile, inputs)
+        known[day] = {"rows": len(rows), "feeds": {}, "inputs": inputs}
+        outcome = go_on(known, [day], Watched(profile=profile), ())
+        known[day] = confirmed(outcome.facts[day])
+        if outcome.turn.worrying:
+            told[day] = list(outcome.turn.worrying)
+    return told
+
+
 def main() -> None:
     """Runs one part."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=("quiet", "faults"))
+    parser.add_argument("part", choices=("quiet", "faults", "pairs"))
     parser.add_argument("--markets", type=int, help="of the part, or of each fault")
     parser.add_argument("--days", type=int, default=60)
     given = parser.parse_args()
     logging.disable(logging.INFO)
     if given.part == "quiet":
         watch_quiet_days(given.markets or 20, given.days)
-    else:
+    elif given.part == "faults":
         watch_faults(given.markets or 3)
+    else:
+        watch_pairs(given.markets or 2)
 
 
 if __name__ == "__main__":

@@ -154,8 +154,8 @@ class Watcher:
     def _measured(self, copy: Snapshot, before: Mapping[str, Any]) -> Facts:
         condition, step = thinned_to(self.engine, copy, MOST_ASKED)
         rows = read_watched_rows(self.engine, copy, condition)
-        ended = (before.get("inputs") or {}).get("last", {})
-        found: Facts = {"step": step, "inputs": measure_inputs(rows, self.profile, ended)}
+        inputs = measure_inputs(rows, self.profile, before.get("inputs") or {})
+        found: Facts = {"step": step, "inputs": inputs}
         if self.production:
             try:
                 session = load_model(self.production.model, "production model")

@@ -5,6 +5,7 @@ set so that twenty quiet markets of sixty days give no more than one message in 
 checks (`benchmarks/watch.py`).
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import takewhile
@@ -97,9 +98,9 @@ def judge_inputs(facts: Facts, earlier: Earlier, profile: Facts) -> Iterator[Fin
         words = f"ema_200 of {symbol} changed {factor:g} times from one row to the next"
         split = "A split or another unit: see what writes its prices, and write its history anew"
         yield Finding(f"price {symbol}", "input", words, split, well_after=_LASTS)
-    for one, other in found.get("exchanged", ()):
+    for one, other in _exchanged((*_last(earlier, _MONTH), facts)):
         words = f"{one} and {other} have changed places: each goes on where the other was"
-        yield Finding(f"columns {one} and {other}", "input", words, _SOURCE, well_after=_LASTS)
+        yield Finding(f"columns {one} and {other}", "input", words, _SOURCE)
     for name, symbols in _stopped(facts, profile):
         words = f"{name} stands still for {_listed(symbols)}"
         yield Finding(f"input {name}", "input", words, _SOURCE)
@@ -183,6 +184,16 @@ def _silence(feed: Sequence[int] | None, name: str, usual: Sequence[Mapping[str,
         since = f"{missing[0]:02}:00 UTC"
         return f"no rows in {len(missing)} of {len(expected)} usual hours (from {since})"
     return f"{rows:,} rows, where {typical:,.0f} are usual" if few else ""
+
+
+def _exchanged(days: Sequence[Facts]) -> list[tuple[str, str]]:
+    """Pairs of columns that changed places, and have not changed back."""
+    times = Counter(
+        (str(one), str(other))
+        for day in days
+        for one, other in (day.get("inputs") or {}).get("exchanged", ())
+    )
+    return sorted(pair for pair, count in times.items() if count % 2)
 
 
 def _stopped(facts: Facts, profile: Facts) -> Iterator[tuple[str, Sequence[str]]]:

@@ -1,6 +1,5 @@
 """What a day's rows say of inputs and answers: arrays in, facts as plain values out."""
 
-from collections import Counter
 from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, Final
@@ -9,14 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 
-from ml.contract import FEATURES, REGIMES
+from ml.contract import COUNTS, FEATURES, REGIMES
 from ml.inputs import INPUTS, forest_inputs
 from ml.onnx_model import score
 
 _OUT: Final = 0.25
 """Share of a symbol's rows outside of what training saw, from which on that symbol is named."""
-_LEAP, _NEAR, _MOST = 5.0, 0.2, 0.5
-"""A leap in usual steps, how near it lands to the other, and the share of symbols that do both."""
+_FEW: Final = 12
+"""Fewest moments by which columns are told apart."""
+_COMPARED, _MOMENTS = 20, 48
+"""Symbols, and moments of a day, at which columns are compared."""
+_LIKELIER: Final = 10.0
+"""Logarithm of how much likelier half of the symbols must be with two columns exchanged back; twice
+that where one counts events. On quiet days it is 3.6 at most (18 with counts)."""
+_MOVES: Final = 0.25
+"""Share of the steps in which a column must move, to be told from another."""
 _JUMP: Final = np.log(1.25)
 _NAMED: Final = 5
 _SLOWEST: Final = FEATURES.index("ema_200")
@@ -24,6 +30,7 @@ _SLOWEST: Final = FEATURES.index("ema_200")
 Rows = Mapping[str, NDArray[Any]]
 """`features` float32 `[n, 22]`, `timestamps` datetime64[s] `[n]`, `symbols` `[n]`, by time."""
 Facts = Mapping[str, Any]
+Values = NDArray[np.float64]
 
 
 def measure_inputs(rows: Rows, profile: Facts, before: Facts) -> dict[str, Any]:
@@ -33,14 +40,14 @@ def measure_inputs(rows: Rows, profile: Facts, before: Facts) -> dict[str, Any]:
         rows: at least one; rows with a value that is not finite are left out, the gate's rules
             name them.
         profile: of the training rows, see `ml.data.profile`; empty if nothing is known.
-        before: `ema_200` of each symbol at the end of the day before.
+        before: what this gave for the day before; empty if nothing is known.
 
     Returns:
         `outside`: of each input the symbols of which a quarter of the rows lie outside of what
-        training saw, half its range further; `exchanged`: pairs of columns of which each went on
-        where the other had ended; `jumps`: by which factor the slowest average of a symbol jumped;
-        `last`: where it ended; `bins`: rows in each bin of training; `symbol_days`: how many
-        symbols.
+        training saw, half its range further; `exchanged`: pairs of columns that changed places in
+        the course of the day; `ends`: the newest row of the symbols by which that is seen; `jumps`:
+        by which factor the slowest average of a symbol jumped; `last`: where it ended; `bins`: rows
+        in each bin of training; `symbol_days`: how many symbols.
     """
     finite = np.isfinite(rows["features"]).all(axis=1)
     X, times = rows["features"][finite], rows["timestamps"][finite]
@@ -49,14 +56,14 @@ def measure_inputs(rows: Rows, profile: Facts, before: Facts) -> dict[str, Any]:
     by_symbol = dict(zip(map(str, names), parts, strict=True))
     inputs = profile.get("inputs") or {}
     known = {n: v for n, v in zip(INPUTS, forest_inputs(X).T, strict=True) if n in inputs}
-    exchanged = _exchanged(X, times, by_symbol, profile.get("features") or {})
-    jumps, last = _jumps(X[:, _SLOWEST], by_symbol, before)
+    jumps, last = _jumps(X[:, _SLOWEST], by_symbol, before.get("last") or {})
     outside = {n: _outside(v, inputs[n], which, names) for n, v in known.items()}
     return {
         "rows": len(rows["features"]),
         "symbol_days": len(names),
         "outside": {name: found for name, found in outside.items() if found},
-        "exchanged": exchanged,
+        "exchanged": _exchanged(_paths(X, times, by_symbol, before.get("ends") or {})),
+        "ends": {s: _short(X[by_symbol[s][-1]]) for s in _with_most_rows(by_symbol)},
         "jumps": jumps,
         "last": last,
         "bins": {n: _binned(v, inputs[n]["edges"]) for n, v in known.items()},
@@ -146,33 +153,70 @@ def _outside(
     }
 
 
-def _exchanged(
+def _exchanged(path: Values) -> list[list[str]]:
+    """Pairs of columns that changed places at one moment, for most of the symbols.
+
+    Steps from row to row are taken as Laplace's, with the day's own scale: a pair is found if the
+    day is far likelier with the two exchanged back from some moment on. Both a leap to where the
+    other was and another roughness since then tell of it.
+
+    Args:
+        path: as `_paths` gives it.
+    """
+    steps = np.abs(np.diff(path, axis=0))
+    if len(steps) < _FEW or path.shape[1] < 2:
+        return []
+    least_step = np.where([name in COUNTS for name in FEATURES], 1.0, np.finfo(float).tiny)
+    until = np.cumsum(steps, axis=0)
+    before, after, moves = until - steps, until[-1] - until, (steps > 0).mean(axis=0) >= _MOVES
+    usual = np.log(until[-1] + least_step)
+    gains = {}
+    for i, j in combinations(range(len(FEATURES)), 2):
+        back = sum(
+            np.log(before[..., a] + _across(path, a, b) + after[..., b] + least_step[a])
+            for a, b in ((i, j), (j, i))
+        )
+        gain = len(steps) * (usual[:, i] + usual[:, j] - back) * (moves[:, i] & moves[:, j])
+        least = _LIKELIER * (1 + (FEATURES[i] in COUNTS or FEATURES[j] in COUNTS))
+        gains[i, j] = np.median(gain, axis=1).max() / least
+    found: list[list[str]] = []
+    for pair in sorted(gains, key=lambda pair: -gains[pair]):
+        names = [FEATURES[k] for k in pair]
+        # One that was found makes others likelier that look like it.
+        if gains[pair] > 1 and not {*names} & {name for other in found for name in other}:
+            found.append(names)
+    return sorted(found)
+
+
+def _across(path: Values, one: int, other: int) -> Values:
+    """The step of a column if it goes on in the other."""
+    return np.abs(path[1:, :, other] - path[:-1, :, one])
+
+
+def _paths(
     X: NDArray[np.float32],
     times: NDArray[np.datetime64],
     by_symbol: Mapping[str, NDArray[np.intp]],
-    features: Facts,
-) -> list[list[str]]:
-    """Pairs of columns that changed places at one moment, for most of the symbols.
+    ends: Mapping[str, Any],
+) -> Values:
+    """The features of some symbols at the same moments of a day, `[1 + moments, symbols, 22]`.
 
-    From one row to the next both leap, as seen by the feature's usual step, and each lands where
-    the other was.
+    The first is where the day before ended, as far as that is known.
     """
-    names = [n for n in FEATURES if n in features and not features[n]["whole"]]
-    columns = [FEATURES.index(name) for name in names]
-    found: Counter[tuple[Any, int, int]] = Counter()
-    for rows in by_symbol.values():
-        values = X[rows][:, columns].astype(float)
-        steps = np.abs(np.diff(values, axis=0))
-        leaps = steps > _LEAP * np.maximum(np.median(steps, axis=0), 1e-12) if len(steps) else steps
-        for t in np.flatnonzero(leaps.sum(axis=1) >= 2):
-            for i, j in combinations(np.flatnonzero(leaps[t]), 2):
-                stayed = max(steps[t, i], steps[t, j])
-                across = abs(values[t + 1, i] - values[t, j]), abs(values[t + 1, j] - values[t, i])
-                if max(across) < _NEAR * stayed:
-                    found[times[rows[t + 1]], int(i), int(j)] += 1
-    least = max(2, _MOST * len(by_symbol))
-    most = {(names[i], names[j]) for (_, i, j), count in found.items() if count >= least}
-    return [list(pair) for pair in sorted(most)]
+    moments = np.unique(times)
+    if len(moments) > _MOMENTS:
+        moments = moments[np.linspace(0, len(moments) - 1, _MOMENTS).astype(int)]
+    paths = []
+    for symbol in _with_most_rows(by_symbol):
+        rows = by_symbol[symbol]
+        newest = np.searchsorted(times[rows], moments, side="right") - 1
+        start = ends.get(symbol, X[rows[0]])
+        paths.append(np.vstack([start, np.where(newest[:, None] < 0, start, X[rows[newest]])]))
+    return np.array(paths, float).reshape(-1, len(moments) + 1, len(FEATURES)).swapaxes(0, 1)
+
+
+def _with_most_rows(by_symbol: Mapping[str, NDArray[np.intp]]) -> list[str]:
+    return sorted(by_symbol, key=lambda symbol: (-len(by_symbol[symbol]), symbol))[:_COMPARED]
 
 
 def _jumps(
@@ -191,6 +235,10 @@ def _jumps(
             jumps[symbol] = float(f"{np.exp(steps[np.argmax(np.abs(steps))]):.3g}")
         last[symbol] = float(f"{values[-1]:.6g}")
     return jumps, last
+
+
+def _short(row: NDArray[np.float32]) -> list[float]:
+    return [float(f"{value:.7g}") for value in row]
 
 
 def _binned(values: NDArray[np.float32], edges: list[float]) -> list[int]:

@@ -1,10 +1,9 @@
 """The DAG `regime_model_watch` through the real Airflow, on a real market and a real model."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,8 +13,10 @@ import pytest
 from sqlalchemy import text
 
 from clickhouse.watching import DAYS_TABLE, read_days, write_day
+from pipeline.dag_defaults import TRAINING
 from pipeline.weekly_run import due_run
 from tests.dags.home import Home, Run
+from tests.dags.looks import KILL_POINTS, look_at_once
 from tests.dags.small_models import deploy, market_candidate
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -130,28 +131,12 @@ def test_missed_days_are_looked_at_one_by_one_and_late_rows_again(watched, marke
     assert f"46 of 96 rows of {last - timedelta(days=3)} came after" in message
 
 
-_KILLED = """
-import os, signal, sys
-from pipeline.settings import read_settings
-import pipeline.tasks.watch_model as module, pipeline.watching as watching
-name = sys.argv[1]
-place = watching if name == "thinned_to" else module
-setattr(place, name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-module._others = lambda *_: []
-module.watch_model(read_settings(), {})
-"""
-
-
 @pytest.mark.full
-@pytest.mark.parametrize(
-    ("point", "messages"),
-    [("thinned_to", 1), ("go_on", 1), ("tell", 0), ("confirmed", 1), ("_keep_page", 1)],
-)
+@pytest.mark.parametrize(("point", "messages"), KILL_POINTS)
 def test_look_killed_anywhere_tells_no_message_twice(watched, chat, point, messages):
     _silence(watched)
-    command = [sys.executable, "-c", _KILLED, point]
-    killed = subprocess.run(command, capture_output=True, check=False, env=os.environ)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-2000:]
+    ((code, errors),) = look_at_once(1, point)
+    assert code == -signal.SIGKILL, errors[-2000:]
     _look(watched)
     assert len(chat) == messages
     assert _sql(watched, f"SELECT count() FROM {DAYS_TABLE} FINAL")[0][0] == DAYS
@@ -167,6 +152,58 @@ def test_weekly_run_that_did_not_come_is_told_once(watched, candidate, chat):
     assert f"the run of {due_run(datetime.now(UTC)):%a %d %b %H:%M} UTC did not come" in message
     _look(watched)
     assert len(chat) == 1
+
+
+@contextmanager
+def _weekly_run(due: datetime, tasks: dict[str, str], state: str = "running") -> Iterator[None]:
+    """The run that the scheduler makes of a Sunday, with the states of its tasks."""
+    from airflow.models.dagbag import DBDagBag
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    with create_session() as session:
+        dag = DBDagBag().get_latest_version_of_dag(TRAINING, session=session)
+        name = dag.timetable.generate_run_id(
+            run_type=DagRunType.SCHEDULED, run_after=due, data_interval=None
+        )
+        run = dag.create_dagrun(
+            run_id=name,
+            logical_date=due,
+            data_interval=(due, due),
+            run_after=due,
+            run_type=DagRunType.SCHEDULED,
+            triggered_by=DagRunTriggeredByType.TIMETABLE,
+            state=state,
+            session=session,
+        )
+        for instance in run.task_instances:
+            instance.state = tasks.get(instance.task_id)
+    yield
+    with create_session() as session:
+        session.delete(session.query(DagRun).filter_by(dag_id=TRAINING, run_id=name).one())
+
+
+def test_weekly_run_that_is_late_is_told_once_with_what_it_waits_for(watched, chat):
+    _look(watched)
+    due = due_run(datetime.now(UTC))
+    with _weekly_run(due, {"check_data": "success", "train_model": "running"}):
+        run = _look(watched)
+        _look(watched)
+
+    assert run.xcoms["watch_model return_value"]["worrying"] == ["weekly run"], run.log[-3000:]
+    (message,) = chat
+    assert f"the run of {due:%a %d %b %H:%M} UTC is late: train_model running" in message
+
+
+@pytest.mark.parametrize(
+    ("task", "state"), [("awaiting_input", "running"), ("failed", "failed"), ("success", "success")]
+)
+def test_weekly_run_that_waits_for_a_person_or_has_ended_is_not_late(watched, chat, task, state):
+    _look(watched)
+    with _weekly_run(due_run(datetime.now(UTC)), {"approve_deployment": task}, state):
+        _look(watched)
+    assert chat == []
 
 
 def test_watch_removes_snapshots_that_are_too_old(watched, chat):

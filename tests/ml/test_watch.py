@@ -120,7 +120,7 @@ def test_inputs_far_outside_and_inputs_that_stand_still_are_named(rows):
 def test_price_that_jumps_over_midnight_is_a_split(rows):
     profile, day = rows
     day["features"][:, FEATURES.index("ema_200")] = 50
-    facts = measure_inputs(day, profile, {"BTC": 100.0, "ETH": 50.0})
+    facts = measure_inputs(day, profile, {"last": {"BTC": 100.0, "ETH": 50.0}})
     assert facts["jumps"] == {"BTC": 0.5} and facts["last"] == {"BTC": 50.0, "ETH": 50.0}
 
 
@@ -133,8 +133,30 @@ def test_columns_that_change_places_for_all_symbols_at_once_are_named(rows):
     assert measure_inputs(day, profile, {})["exchanged"] == []
     day["features"][20:, [one, other]] = day["features"][20:, [other, one]]
     assert measure_inputs(day, profile, {})["exchanged"] == [["bb_width", "adx"]]
-    (found,) = judge_inputs({"inputs": {"exchanged": [["bb_width", "adx"]]}}, {}, profile)
+
+
+def test_columns_of_one_level_are_told_apart_by_how_they_move_and_by_the_day_before(rows):
+    profile, day = rows
+    rate, average = FEATURES.index("funding_rate"), FEATURES.index("funding_rate_ma")
+    rng = np.random.default_rng(0)
+    day["features"][:, rate] = rng.normal(0, 1e-4, 48)
+    day["features"][:, average] = np.cumsum(rng.normal(0, 1e-6, 48)) + 1e-4
+    before = measure_inputs(day, profile, {})
+    day["features"][:, [rate, average]] = day["features"][:, [average, rate]]
+    assert measure_inputs(day, profile, {})["exchanged"] == []
+    found = measure_inputs(day, profile, before)["exchanged"]
+    assert found == [["funding_rate", "funding_rate_ma"]]
+
+
+def test_columns_that_changed_places_worry_until_they_change_back():
+    exchanged = {"inputs": {"exchanged": [["bb_width", "adx"]]}}
+    (found,) = judge_inputs(exchanged, {}, {})
     assert found.words.startswith("bb_width and adx have changed places")
+    days = _days(10)
+    later = {days[0]: exchanged} | {day: {"inputs": {"exchanged": []}} for day in days[1:]}
+    (found,) = judge_inputs({"inputs": {"exchanged": []}}, later, {})
+    assert found.thing == "columns bb_width and adx"
+    assert list(judge_inputs(exchanged, later, {})) == []
 
 
 def test_answers_count_runs_by_symbol_and_leave_out_what_is_not_finite(rows, model, session_of):
