@@ -4,11 +4,13 @@ Every test module has a place of its own in it: a ClickHouse, a MODELS_DIR and D
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -30,6 +32,9 @@ ROLLBACK = "regime_model_rollback"
 ONCE, SHORT = f"{DAG}_once", f"{DAG}_short"
 """The same without retries; stopped after half a minute, too."""
 VIEWER = "val"
+SHOTS = os.environ.get("UI_SCREENSHOTS")
+"""Folder to keep the screenshots in, for people to look at."""
+Open = Callable[..., Any]
 SETTLED = 10
 """Seconds in which a message too many would have come."""
 
@@ -144,6 +149,40 @@ def ui(place_at: Callable[[str], Place]) -> Place:
     place = place_at("pages")
     place.deploy()
     return place
+
+
+@pytest.fixture
+def open_page(chromium: Any, site: Site) -> Iterator[Open]:
+    """Opens a path of the UI, logged in; gives the page after proving that it ran no mishap."""
+    contexts = []
+
+    def open_at(path: str, width: int = 1400, scheme: str = "light", user: str = USER) -> Any:
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme
+        )
+        contexts.append(context)
+        address = site.airflow.address
+        token = token_of(address, user)
+        context.add_cookies([{"name": "_token", "value": token, "url": address}])
+        page, said, asked = context.new_page(), [], []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{address}/{path}", wait_until="networkidle")
+        if path.startswith("regime-model/"):
+            assert said == []
+            assert all(url.startswith((f"{address}/", "data:")) for url in asked)
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+
+
+def keep(page: Any, name: str) -> None:
+    """Takes a screenshot of all of a page."""
+    content = page.screenshot(full_page=True)
+    if SHOTS:
+        Path(SHOTS, f"{name}.png").write_bytes(content)
 
 
 def _settle(airflow: Airflow, home: Home) -> None:

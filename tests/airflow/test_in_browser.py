@@ -1,8 +1,5 @@
 """The pages as a person sees them: in the Airflow UI, in a real browser, at two widths."""
 
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,14 +7,13 @@ import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.airflow.conftest import DAG, VIEWER, Place
-from tests.services.scheduler import USER, token_of
+from tests.airflow.conftest import DAG, VIEWER, Open, Place, keep
 
-pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
-
-SHOTS = os.environ.get("UI_SCREENSHOTS")
-"""Folder to keep the screenshots in, for people to look at."""
-Open = Callable[..., Any]
+pytestmark = [
+    pytest.mark.filterwarnings("default"),
+    pytest.mark.timeout(600),
+    pytest.mark.usefixtures("shown"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -29,44 +25,11 @@ def shown(ui: Place, market: pd.DataFrame) -> Place:
     return ui
 
 
-@pytest.fixture
-def open_page(chromium: Any, shown: Place) -> Iterator[Open]:
-    """Opens a path of the UI, logged in; gives the page after proving that it ran no mishap."""
-    contexts = []
-
-    def open_at(path: str, width: int = 1400, scheme: str = "light", user: str = USER) -> Any:
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme
-        )
-        contexts.append(context)
-        address = shown.airflow.address
-        token = token_of(address, user)
-        context.add_cookies([{"name": "_token", "value": token, "url": address}])
-        page, said, asked = context.new_page(), [], []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(f"{address}/{path}", wait_until="networkidle")
-        if path.startswith("regime-model/"):
-            assert said == []
-            assert all(url.startswith((f"{address}/", "data:")) for url in asked)
-        return page
-
-    yield open_at
-    for context in contexts:
-        context.close()
-
-
-def _keep(page: Any, name: str) -> None:
-    content = page.screenshot(full_page=True)
-    if SHOTS:
-        Path(SHOTS, f"{name}.png").write_bytes(content)
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 390])
 def test_models_page_fits_its_width(open_page: Open, width: int, scheme: str) -> None:
     page = open_page("regime-model/models", width, scheme)
-    _keep(page, f"models-{width}-{scheme}")
+    keep(page, f"models-{width}-{scheme}")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == {"light": "rgb(246, 247, 249)", "dark": "rgb(15, 18, 23)"}[scheme]
@@ -75,7 +38,7 @@ def test_models_page_fits_its_width(open_page: Open, width: int, scheme: str) ->
 @pytest.mark.parametrize("width", [1400, 390])
 def test_notice_fits_its_width(open_page: Open, width: int) -> None:
     page = open_page("regime-model/report?run_id=none", width)
-    _keep(page, f"notice-{width}")
+    keep(page, f"notice-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
@@ -116,7 +79,7 @@ def test_navigation_leads_a_viewer_to_the_page(open_page: Open, name: str, route
         "label-next": "Nothing to label next",
     }[route]
     page.frame_locator("iframe").get_by_role("heading", name=heading).wait_for()
-    _keep(page, f"navigation-{route}")
+    keep(page, f"navigation-{route}")
 
 
 @pytest.mark.points
@@ -137,7 +100,7 @@ def test_tab_shows_the_runs_page(
     page.get_by_test_id("main-content").get_by_role("link", name=name, exact=True).click()
     frame = page.frame_locator("iframe")
     frame.get_by_role("heading", name=seen).first.wait_for()
-    _keep(page, f"tab{task.replace('/', '-')}-{name.replace(' ', '-')}-{width}")
+    keep(page, f"tab{task.replace('/', '-')}-{name.replace(' ', '-')}-{width}")
 
 
 PAGES = ("data-docs/", "data-docs/run?run_id={run}", "report?run_id={run}", "models", "production")
