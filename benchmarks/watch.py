@@ -353,7 +353,8 @@ Never named: {never or "none"}."""
 def _told_of_inputs(frame: Frame, profile: Mapping[str, Any]) -> dict[date, list[str]]:
     """What worries by the inputs alone, by the day on which it is told."""
     known: dict[date, dict[str, Any]] = {}
-    told, inputs = {}, {}
+    told: dict[date, list[str]] = {}
+    inputs: dict[str, Any] = {}
     for day, rows in frame.groupby(frame["timestamp"].dt.date):
         columns = {
             "features": rows[list(FEATURES)].to_numpy(np.float32),
