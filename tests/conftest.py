@@ -35,6 +35,9 @@ os.environ |= {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
     "PYTHONPATH": str(REPOSITORY),
+    # Each core has a worker already: threads of their own would wait for each other.
+    "LOKY_MAX_CPU_COUNT": "1",
+    "OMP_NUM_THREADS": "1",
 }
 
 

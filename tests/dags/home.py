@@ -111,22 +111,22 @@ class Home:
             dag_id: which DAG.
             **variables: Airflow Variables of this run.
         """
-        from airflow.utils.cli import get_bagged_dag
-
         from ml.training.forest import TrainingOptions
 
         def retried(_context: object) -> None:
             if on_retry is not None:
                 on_retry()
 
-        dag = get_bagged_dag(bundle_names=None, dag_id=dag_id)
+        dag = _parsed(dag_id)
         for task in dag.tasks:
             task.retries, task.retry_delay = retries, timedelta(0)
             task.on_retry_callback = [retried]
         with self.monkeypatch.context() as patched:
             # As good on a small market, and grown in a second.
-            small = partial(TrainingOptions, trees=40, cv_trees=8)
+            small = partial(TrainingOptions, trees=40, cv_trees=2)
             patched.setattr("pipeline.tasks.train_model.TrainingOptions", small)
+            # `_parsed` has told the database of every DAG.
+            patched.setattr("airflow.dag_processing.dagbag.sync_bag_to_db", lambda *_: None)
             for name, value in variables.items():
                 patched.setenv(f"AIRFLOW_VAR_{name}", value)
             dag_run = dag.test(logical_date=datetime.now(UTC), run_conf=dict(conf or {}))
@@ -146,6 +146,30 @@ def migrate_airflow() -> None:
     """Prepares the Airflow database of the test run, once."""
     command = [sys.executable, "-m", "airflow", "db", "migrate"]
     subprocess.run(command, check=True, capture_output=True)
+
+
+@cache
+def _synced_bundle() -> Any:
+    """The bundle of the DAGs folder, all of which Airflow's database knows, once."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+
+    manager = DagBundlesManager()
+    manager.sync_bundles_to_db()
+    (bundle,) = manager.get_all_dag_bundles()
+    bundle.initialize()
+    bag = BundleDagBag(bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
+    sync_bag_to_db(bag, bundle.name, bundle.version)
+    return bundle
+
+
+def _parsed(dag_id: str) -> Any:
+    """A DAG as its file is now."""
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    bundle = _synced_bundle()
+    file = bundle.path / f"{dag_id}.py"
+    return BundleDagBag(file, bundle_path=bundle.path, bundle_name=bundle.name).dags[dag_id]
 
 
 def _xcoms_of(run_id: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from datetime import UTC, datetime
 
 import numpy as np
 import onnxruntime
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 
 from clickhouse.snapshot import freeze
 from ml.contract import FEATURES, REGIMES
+from tests.dags.small_models import deploy, market_candidate
 
 # Airflow and what it is made of raise deprecations of their own.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -121,17 +123,19 @@ def test_warning_of_the_data_gate_blocks_nothing_and_stands_in_the_message(
 
 def test_second_run_on_the_same_data_keeps_production_with_both_numbers(home, market, chat) -> None:
     home.load(market)
-    home.run()
+    # The forest that a run makes.
+    deploy(home.models, market_candidate(market), datetime.now(UTC))
     production = (home.models / "regime_detector.onnx").read_bytes()
     run = home.run()
     assert (run.tasks["deploy_model"], run.tasks["skip_deployment"]) == ("skipped", "success")
     assert run.tasks["notify_success"] == run.state == "success"
     assert (home.models / "regime_detector.onnx").read_bytes() == production
     number = f"{home.metrics()['test_accuracy']:.1%}"
-    assert f"accuracy {number} is not better than production's {number} on the same" in chat[1]
-    assert "Production model unchanged." in chat[1]
-    assert "Both models predict the same 400 rows correctly or not" in chat[1]
-    assert "Difference" not in chat[1]
+    (message,) = chat
+    assert f"accuracy {number} is not better than production's {number} on the same" in message
+    assert "Production model unchanged." in message
+    assert "Both models predict the same 400 rows correctly or not" in message
+    assert "Difference" not in message
 
 
 def test_training_is_bounded_and_the_report_says_so(home, market) -> None:
@@ -162,8 +166,7 @@ def test_floor_of_the_run_overrides_the_variable_and_keeps_a_candidate_out(
 def test_better_candidate_replaces_production_and_keeps_the_old_pair(
     home, market, earlier_market
 ) -> None:
-    home.load(earlier_market)
-    assert home.run(MIN_ACCURACY="0.3").tasks["deploy_model"] == "success"
+    deploy(home.models, market_candidate(earlier_market), datetime.now(UTC))
     before = home.files()
     home.load(market)
     run = home.run(MIN_ACCURACY="0.3")

@@ -25,7 +25,7 @@ def test_replayed_sundays_equal_real_runs_byte_for_byte_and_word_for_word(
     further = {"min_improvement": 0.01, "max_slice_loss": 0.02, "decision_costs": costs}
     thresholds = PromotionThresholds(min_accuracy=0.3, on_doubt=KEEP, **further)
     variables = {name.upper(): json.dumps(value) for name, value in further.items()}
-    plan = Plan(3, options=TrainingOptions(trees=40, cv_trees=8), thresholds=thresholds)
+    plan = Plan(3, options=TrainingOptions(trees=40, cv_trees=2), thresholds=thresholds)
     engine = home.open()
     found = replay(engine, plan, tmp_path / "replay")
     engine.dispose()

@@ -55,6 +55,7 @@ def test_rollback_without_any_input_brings_the_newest_backup_and_tells(home, two
     assert "Backups, newest first" in run.log
 
 
+@pytest.mark.full
 def test_rollback_twice_ends_where_it_began(home, two_deployed):
     _, (second, _) = two_deployed
     home.run(dag_id=DAG)

@@ -134,6 +134,7 @@ def test_first_run_passes_and_says_that_there_is_no_model(
     assert rule.passed and rule.observed == "nothing to compare with: no production model yet"
 
 
+@pytest.mark.points
 @pytest.mark.parametrize(
     "profile", [None, {}, {"features": {}}, {"features": 3}, "text", {"symbol_days": None}]
 )
@@ -233,6 +234,7 @@ def test_changed_mix_of_labels_is_a_warning_that_names_the_regime(
     assert "% range, where production had " in rules["labels as trained"].observed
 
 
+@pytest.mark.points
 @pytest.mark.parametrize("part", ["one symbol", "without one symbol", "calm regimes", "crash only"])
 def test_part_of_the_market_does_not_block(
     compare: Compare, market: pd.DataFrame, production: Reference, part: str
@@ -354,6 +356,7 @@ def test_size_of_few_events_is_not_judged(compare: Compare, market: pd.DataFrame
     assert rules["size of features"].passed
 
 
+@pytest.mark.points
 @pytest.mark.parametrize(
     "names",
     [
@@ -378,6 +381,7 @@ def test_columns_that_changed_places_block_and_are_named(
     assert found == dict(zip(names, names[::-1], strict=True))
 
 
+@pytest.mark.points
 @pytest.mark.parametrize("count", ["higher_highs_count", "support_breaks", "consolidation_periods"])
 def test_count_and_fraction_that_changed_places_block(
     compare: Compare, market: pd.DataFrame, production: Reference, count: str
@@ -389,6 +393,7 @@ def test_count_and_fraction_that_changed_places_block(
     assert rules["features still have fractions"].observed == "bb_width"
 
 
+@pytest.mark.points
 @pytest.mark.parametrize(
     ("first", "second"),
     [

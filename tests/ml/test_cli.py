@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -53,13 +54,24 @@ def run(engine, tmp_path, capsys):
     return run_command
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where the models folder with the first candidate is kept for the next test."""
+    return tmp_path_factory.mktemp("kept") / "models"
+
+
 @pytest.fixture
-def trained(run, snapshot, tmp_path):
+def trained(run, snapshot, tmp_path, kept):
     """A first candidate in the models folder."""
-    code, out, _ = run("train", "--snapshot", snapshot.name, "--run-id", FIRST, *SMALL)
-    assert code == 0
-    assert "Nothing to compare the bytes with" in out
-    return read_candidate(tmp_path / "models", FIRST)
+    models = tmp_path / "models"
+    if kept.exists():
+        shutil.copytree(kept, models)
+    else:
+        code, out, _ = run("train", "--snapshot", snapshot.name, "--run-id", FIRST, *SMALL)
+        assert code == 0
+        assert "Nothing to compare the bytes with" in out
+        shutil.copytree(models, kept)
+    return read_candidate(models, FIRST)
 
 
 def test_train_prints_the_report_and_keeps_the_candidate(trained, snapshot, tmp_path):

@@ -63,7 +63,7 @@ def test_replay_of_rows_that_change_later_knows_nothing_of_it(tmp_path, market, 
     assert [line["following"] for line in other["timelines"]["yes"]][:3] == weeks[:3]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_feature_that_is_the_label_of_an_hour_later_lifts_no_choice(tmp_path, market) -> None:
     rng = np.random.default_rng(0)
     noise = market.assign(liquidations_24h=rng.integers(0, 7, len(market)) * 1000.0)
@@ -100,7 +100,7 @@ def test_feature_that_knows_the_next_hour_cannot_reach_over_the_embargo(tmp_path
 @pytest.mark.slow
 def test_labels_younger_than_the_delay_are_not_used(tmp_path, market, plain) -> None:
     delay = timedelta(hours=72)
-    given = {"weeks": 2, "label_delay": delay, "thresholds": LOW}
+    given = {"weeks": 1, "label_delay": delay, "thresholds": LOW}
     found = replayed(tmp_path / "late", market, **given)
     last = moments(found)[-1]
     seen = market[(market["timestamp"] < last - delay) & (market["regime_label"] != "")]
@@ -112,7 +112,7 @@ def test_labels_younger_than_the_delay_are_not_used(tmp_path, market, plain) -> 
         return rows.assign(regime_label=rows["regime_label"].mask(young, "range"))
 
     other = replayed(tmp_path / "other", changed(market, last - delay, relabel), **given)
-    assert _known_on(other, 2) == _known_on(found, 2)
+    assert _known_on(other, 1) == _known_on(found, 1)
     assert other["sundays"][-1]["forest_sha256"] == found["sundays"][-1]["forest_sha256"]
 
 
