@@ -39,7 +39,8 @@ def freshness(days: Mapping[date, Mapping[str, Any]]) -> dict[str, dict[str, Any
     """What the newest day says of each feature; nothing where it has no rows.
 
     Args:
-        days: facts of each, oldest first, at least one; those of older versions lack features.
+        days: facts of each, oldest first, at least one; those of older versions lack features,
+            and none has a feature that is new.
 
     Returns:
         Of each `missing`: the share of rows without a value; seconds, each of the symbol where it
@@ -50,8 +51,8 @@ def freshness(days: Mapping[date, Mapping[str, Any]]) -> dict[str, dict[str, Any
     newest, *before = [days[day] for day in sorted(days, reverse=True)]
     found = {}
     for name, now in newest.get("features", {}).items():
-        known = (facts["features"][name]["still"] for facts in before if "features" in facts)
-        past = list(islice(known, _USUAL))
+        known = (facts.get("features", {}).get(name) for facts in before)
+        past = [was["still"] for was in islice(filter(None, known), _USUAL)]
         found[name] = {
             "missing": now["missing"] / newest["rows"],
             "usual": median(past) if len(past) >= _FEW_DAYS else None,

@@ -288,6 +288,9 @@ def test_freshness_is_in_units_of_what_is_usual_and_days_of_older_versions_count
     assert now["adx"] == known
     usual = freshness({**{day: _fresh(1800) for day in _days(40)}, DAY: _fresh(7200)})
     assert usual["adx"]["usual"] == 1800
+    added = _fresh(7200)
+    added["features"] |= {"brand_new": added["features"]["adx"]}
+    assert freshness({**few, DAY: added})["brand_new"]["usual"] is None
     assert freshness({DAY: WELL}) == {} and freshness({**few, DAY: SILENT}) == {}
 
 
