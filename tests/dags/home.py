@@ -123,7 +123,7 @@ class Home:
             task.on_retry_callback = [retried]
         with self.monkeypatch.context() as patched:
             # As good on a small market, and grown in a second.
-            small = partial(TrainingOptions, trees=40, cv_trees=2)
+            small = partial(TrainingOptions, trees=40, cv_trees=8)
             patched.setattr("pipeline.tasks.train_model.TrainingOptions", small)
             # `_parsed` has told the database of every DAG.
             patched.setattr("airflow.dag_processing.dagbag.sync_bag_to_db", lambda *_: None)
