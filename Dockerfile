@@ -24,6 +24,7 @@ COPY notifications notifications
 COPY pipeline pipeline
 COPY plugins plugins
 COPY sample_market sample_market
+COPY theme theme
 # Models name the commit they came from, and an image has no history.
 ARG GIT_COMMIT=
 RUN echo "$GIT_COMMIT" > /app/.commit

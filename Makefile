@@ -40,7 +40,7 @@ test: $(VENV)/.dev
 
 # What needs no service, no browser and no Airflow home, for before each commit.
 quick: lint types
-	$(BIN)/pytest -q -n auto --dist worksteal -m "not slow" ml notifications tests/ml tests/notifications tests/pipeline tests/test_architecture.py
+	$(BIN)/pytest -q -n auto --dist worksteal -m "not slow" ml notifications theme tests/ml tests/notifications tests/pipeline tests/test_architecture.py
 
 # The part of `test` that runs on a real ClickHouse; it ends with what ran on which protocol.
 test-services: $(VENV)/.dev

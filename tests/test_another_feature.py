@@ -10,7 +10,16 @@ import onnxruntime
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-ROOMS = ("clickhouse", "dags", "expectations", "ml", "notifications", "pipeline", "sample_market")
+ROOMS = (
+    "clickhouse",
+    "dags",
+    "expectations",
+    "ml",
+    "notifications",
+    "pipeline",
+    "sample_market",
+    "theme",
+)
 RSI = '''
 
 def relative_strength(close: pd.DataFrame) -> pd.DataFrame:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-LIBRARIES = ("clickhouse", "expectations", "ml", "notifications", "sample_market")
+LIBRARIES = ("clickhouse", "expectations", "ml", "notifications", "sample_market", "theme")
 ROOMS = (*LIBRARIES, "pipeline", "dags", "plugins")
 MAY_IMPORT = {
     **{library: {library} for library in LIBRARIES},
-    "ml": {"ml", "clickhouse"},
+    "ml": {"ml", "clickhouse", "theme"},
+    "expectations": {"expectations", "theme"},
     "sample_market": {"sample_market", "ml"},
     "pipeline": {*LIBRARIES, "pipeline"},
     "dags": {"pipeline"},

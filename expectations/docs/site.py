@@ -4,8 +4,6 @@ Great Expectations' pages load 16 files from other hosts and write values from t
 these load nothing and escape everything. Its builder logs what breaks a page; these raise it.
 """
 
-import base64
-import hashlib
 import json
 import os
 import uuid
@@ -17,9 +15,10 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from great_expectations.data_context.store.tuple_store_backend import TupleFilesystemStoreBackend
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, StrictUndefined
 
 from expectations.run_record import read_record
+from theme.pages import page_templates
 
 RESULTS: Final = "results"
 VALIDATIONS: Final = "validations"
@@ -132,20 +131,15 @@ def _page_beside(folder: Path, result: Path) -> Path:
 
 
 def _rendered(template: str, **variables: Any) -> str:
-    """Renders a template, with everything in it escaped and our style sheet as its only style."""
+    """Renders a template, with everything in it escaped and our style sheets as its only style."""
     css = (_FOLDER / "docs.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    return _environment().get_template(template).render(variables, css=css, css_hash=digest)
+    return _environment().get_template(template).render(variables, css=css)
 
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    environment = page_templates(
+        _FOLDER, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"number": number, "when": when}
     return environment

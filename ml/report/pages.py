@@ -4,14 +4,12 @@ It is made of `metrics.json` alone, like the text report: a section whose number
 left out. How it looks is in `html_report.html.jinja` and `html_report.css`.
 """
 
-import base64
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+from jinja2 import ChainableUndefined, Environment
 from markupsafe import Markup
 
 from ml.contract import REGIMES
@@ -20,7 +18,18 @@ from ml.registry.names import CONFUSION_FILE, REPORT_FILE, REPORT_PAGE_FILE
 from ml.report.charts import accuracy_chart, calibration_chart, confidence_chart, curve_chart
 from ml.report.plots import confusion_matrix_png
 from ml.report.text import text_report
-from ml.words import baseline, day, number, percent, points, span, verdict_of, visible, when
+from ml.words import (
+    baseline,
+    day,
+    number,
+    percent,
+    points,
+    span,
+    verdict_of,
+    visible,
+    when,
+)
+from theme.pages import page_templates
 
 _FOLDER: Final = Path(__file__).parent
 
@@ -29,14 +38,12 @@ def render(template: str, sheets: Sequence[str], **variables: Any) -> bytes:
     """Renders a page; what is given is escaped.
 
     Args:
-        template: file beside this one; its policy names `css_hash`, its only style is `css`.
-        sheets: files that make the style sheet, one after the other.
+        template: file beside this one.
+        sheets: files beside it that follow on the theme's style sheet.
         **variables: what the template shows.
     """
     css = "".join(_sheet(name) for name in sheets)
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    page = _environment().get_template(template).render(variables, css=css, css_hash=digest)
-    return page.encode()
+    return _environment().get_template(template).render(variables, css=css).encode()
 
 
 def breakable(name: Any) -> Markup:
@@ -55,9 +62,8 @@ def _sheet(name: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
+    environment = page_templates(
+        _FOLDER,
         undefined=ChainableUndefined,
         finalize=lambda value: visible(value) if type(value) is str else value,
         trim_blocks=True,

@@ -1,14 +1,14 @@
 """Answers of the pipeline's pages: self-contained HTML that may load and run nothing else."""
 
-import base64
-import hashlib
 import re
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from fastapi.responses import Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import StrictUndefined, Template
+
+from theme.pages import page_templates, policy
 
 _STYLE: Final = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 
@@ -35,32 +35,23 @@ def html(content: bytes, status: int = 200) -> Response:
 
 
 def content_policy(page: bytes) -> str:
-    """Allows a page its own style sheet, pictures within it and the UI around it; nothing else.
+    """Allows a page what `theme` allows its own style sheet, and the UI around it.
 
-    >>> content_policy(b"<head></head>").split("; ")[:2]
-    ["default-src 'none'", "style-src 'none'"]
+    >>> content_policy(b"<head></head>").split("; ")[-1]
+    "frame-ancestors 'self'"
     """
     # Names from the data stand in the body only, where they are escaped.
     style = _STYLE.search(page.partition(b"</head>")[0])
-    allowed = "'none'"
-    if style:
-        digest = base64.b64encode(hashlib.sha256(style[1]).digest()).decode()
-        allowed = f"'sha256-{digest}'"
-    return (
-        f"default-src 'none'; style-src {allowed}; img-src data:; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'self'"
-    )
+    return f"{policy(style[1].decode() if style else '')}; frame-ancestors 'self'"
 
 
 def notice(title: str, *paragraphs: str, status: int = 200) -> Response:
     """Answers with a few words where there is nothing to show, or nothing to be shown."""
-    page = _template().render(title=title, paragraphs=paragraphs)
+    page = _template().render(title=title, paragraphs=paragraphs, css="")
     return html(page.encode(), status)
 
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("notice.html.jinja")
+    templates = page_templates(Path(__file__).parent, undefined=StrictUndefined)
+    return templates.get_template("notice.html.jinja")

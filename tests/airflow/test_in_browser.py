@@ -32,7 +32,7 @@ def test_models_page_fits_its_width(open_page: Open, width: int, scheme: str) ->
     keep(page, f"models-{width}-{scheme}")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert background == {"light": "rgb(246, 247, 249)", "dark": "rgb(15, 18, 23)"}[scheme]
+    assert background == {"light": "rgb(248, 250, 253)", "dark": "rgb(22, 29, 45)"}[scheme]
 
 
 @pytest.mark.parametrize("width", [1400, 390])
