@@ -13,8 +13,6 @@ from pipeline.settings import read_settings
 from pipeline.thresholds import THRESHOLDS
 from pipeline.ui.explained import explained
 
-_SECTION = "What is replayed"
-
 
 @dag(
     schedule=None,
@@ -35,7 +33,6 @@ _SECTION = "What is replayed"
             maximum=520,
             title="Weeks",
             description="Sundays, the newest ones that have labelled rows.",
-            section=_SECTION,
         ),
         "label_delay": Param(
             0,
@@ -43,21 +40,18 @@ _SECTION = "What is replayed"
             minimum=0,
             title="Label delay",
             description="Hours until a row has its label: a Sunday sees older rows only.",
-            section=_SECTION,
         ),
         "answer": Param(
             "yes",
             enum=["yes", "no", "both"],
             title="Answer",
             description="What a person says where the rule asks one; both: one after the other.",
-            section=_SECTION,
         ),
         "gate": Param(
             False,
             type="boolean",
             title="Run the data gate",
             description="On the rows of each Sunday, which takes longer.",
-            section=_SECTION,
         ),
         **{name: threshold.param() for name, threshold in THRESHOLDS.items()},
     },

@@ -31,7 +31,6 @@ from pipeline.ui.explained import explained
             type=["null", "string"],
             title="Backup",
             description="Name of a folder in backups/. Empty: the newest that is sound.",
-            section="Which model comes back",
         ),
         "why": Param(
             None,
@@ -39,7 +38,6 @@ from pipeline.ui.explained import explained
             title="Why",
             description="Shown wherever the hold is: no run replaces the model until a person "
             "approves one.",
-            section="Which model comes back",
         ),
     },
     tags=["ml", "regime"],

@@ -37,9 +37,9 @@ from pipeline.ui.explained import explained
     },
     on_failure_callback=tell_of_failed_run,
     params={
-        **{name: threshold.param() for name, threshold in THRESHOLDS.items()},
         "require_approval": require_approval(),
         "release_hold": release_hold(),
+        **{name: threshold.param() for name, threshold in THRESHOLDS.items()},
     },
     tags=["ml", "regime"],
 )

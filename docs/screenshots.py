@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from PIL import Image
@@ -62,8 +62,8 @@ class Camera:
 def main() -> None:
     """Runs the DAG and takes every picture."""
     FOLDER.mkdir(exist_ok=True)
-    with _demo() as (airflow, deployed), _camera(airflow) as camera:
-        _take(camera, deployed)
+    with demo() as (airflow, deployed), camera(airflow) as open_camera:
+        _take(open_camera, deployed)
 
 
 def _take(camera: Camera, deployed: str) -> None:
@@ -79,11 +79,14 @@ def _take(camera: Camera, deployed: str) -> None:
     camera.keep("trigger")
     camera.open(f"{run}/tasks/check_data").get_by_text("labels missing").first.wait_for()
     camera.keep("check-data-log")
-    for name in ("Data Docs", "Report"):
-        page = camera.open(run, height=1200)
-        page.get_by_test_id("main-content").get_by_role("link", name=name, exact=True).click()
+    for name, route, path in (
+        ("data-docs", "data-docs", "data-docs/run"),
+        ("report", "models", "report"),
+    ):
+        address = f"plugin/{route}/regime-model/{path}?{urlencode({'run_id': deployed})}"
+        page = camera.open(address, height=1200)
         page.frame_locator("iframe").get_by_role("heading").first.wait_for()
-        camera.keep(name.lower().replace(" ", "-"))
+        camera.keep(name)
     camera.open("plugin/models", height=2350).frame_locator("iframe").locator("h1").wait_for()
     camera.keep("models")
     camera.open("regime-model/models", width=390)
@@ -91,7 +94,7 @@ def _take(camera: Camera, deployed: str) -> None:
 
 
 @contextmanager
-def _demo() -> Iterator[tuple[Airflow, str]]:
+def demo() -> Iterator[tuple[Airflow, str]]:
     """An Airflow after three runs, and the id of the one whose model is in production."""
     market = simulate(MarketSpec())
     names = {"trend_up": "trend_down", "trend_down": "trend_up"}
@@ -105,14 +108,15 @@ def _demo() -> Iterator[tuple[Airflow, str]]:
         with running_airflow(folder / "airflow", REPOSITORY / "dags") as airflow:
             home.load(worse)
             airflow.unpause(DAG)
-            _run(airflow)
+            run_once(airflow)
             home.load(market)
-            deployed = _run(airflow)
-            _run(airflow, min_accuracy=0.99)
+            deployed = run_once(airflow)
+            run_once(airflow, min_accuracy=0.99)
             yield airflow, deployed
 
 
-def _run(airflow: Airflow, **conf: Any) -> str:
+def run_once(airflow: Airflow, **conf: Any) -> str:
+    """Runs the DAG to its successful end; the run's id."""
     run_id = airflow.trigger(DAG, **conf)
     state, tasks = airflow.finished(DAG, run_id)
     if state != "success":
@@ -121,7 +125,8 @@ def _run(airflow: Airflow, **conf: Any) -> str:
 
 
 @contextmanager
-def _camera(airflow: Airflow) -> Iterator[Camera]:
+def camera(airflow: Airflow) -> Iterator[Camera]:
+    """A browser on an Airflow."""
     with sync_playwright() as playwright:
         if CHROMIUM is None:
             raise SystemExit("install Chromium, such as `apt-get install chromium`")

@@ -43,6 +43,16 @@ def when(time: Any) -> str:
     return _UNKNOWN if then is None else f"{then:%Y-%m-%d %H:%M} UTC"
 
 
+def sentence(words: Any) -> str:
+    """Words that stand alone.
+
+    >>> sentence("the floor is missed"), sentence("Label more.")
+    ('The floor is missed.', 'Label more.')
+    """
+    text = str(words).removesuffix(".")
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def day(time: Any) -> str:
     """An ISO 8601 time as people name a day.
 

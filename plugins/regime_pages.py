@@ -10,11 +10,9 @@ from airflow.plugins_manager import AirflowPlugin
 
 from pipeline.ui.addresses import PREFIX, address
 
-_OF_RUN = "?run_id={RUN_ID}&dag_id={DAG_ID}"
-
 
 class RegimePages(AirflowPlugin):
-    """Adds the pages to the navigation, to runs and to tasks."""
+    """Adds the pages to the navigation; `pipeline.ui.explained` links those of a run."""
 
     name = "regime_pages"
 
@@ -27,44 +25,24 @@ class RegimePages(AirflowPlugin):
 
     @cached_property
     def external_views(self) -> list[dict[str, Any]]:
-        """The places in the UI; Airflow fills in the names in braces."""
+        """The places in the UI."""
         return [
-            _in_navigation("Data Docs", "data-docs/") | _icon("data-docs"),
-            _in_navigation("Models", "models") | _icon("models"),
-            _in_navigation("Label next", "label-next") | _icon("label-next"),
-            _in_navigation("Production", "production") | _icon("production"),
-            _in_navigation("Replays", "replays") | _icon("replays"),
-            *_tabs("Data Docs", "data-docs/run"),
-            *_tabs("Report", "report"),
+            _in_navigation("Data Docs", "data-docs/"),
+            _in_navigation("Models", "models"),
+            _in_navigation("Label next", "label-next"),
+            _in_navigation("Production", "production"),
+            _in_navigation("Replays", "replays"),
         ]
 
 
 def _in_navigation(name: str, page: str) -> dict[str, Any]:
+    route = name.lower().replace(" ", "-")
     return {
         "name": name,
         "href": address(page),
         "destination": "nav",
-        "url_route": _route(name),
+        "url_route": route,
         "nav_top_level": True,
+        "icon": address(f"icon/{route}.svg"),
+        "icon_dark_mode": address(f"icon/{route}.svg?dark=true"),
     }
-
-
-def _icon(name: str) -> dict[str, str]:
-    return {"icon": address(f"icon/{name}.svg")}
-
-
-def _tabs(name: str, page: str) -> list[dict[str, Any]]:
-    """A tab of runs and a tab of tasks; Airflow shows it on those of every DAG."""
-    return [
-        {
-            "name": name,
-            "href": address(page) + _OF_RUN,
-            "destination": destination,
-            "url_route": f"{_route(name)}-of-{destination}",
-        }
-        for destination in ("dag_run", "task_instance")
-    ]
-
-
-def _route(name: str) -> str:
-    return name.lower().replace(" ", "-")

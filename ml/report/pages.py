@@ -24,6 +24,7 @@ from ml.words import (
     number,
     percent,
     points,
+    sentence,
     span,
     verdict_of,
     visible,
@@ -78,6 +79,7 @@ def _environment() -> Environment:
         "span": span,
         "baseline": baseline,
         "breakable": breakable,
+        "sentence": sentence,
         "length_of": lambda share: f"{100 * min(max(share, 0), 1):.2f}%" if share else "0",
     }
     return environment

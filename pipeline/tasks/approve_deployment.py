@@ -26,13 +26,12 @@ APPROVAL_WAIT: Final = timedelta(days=3)
 
 
 def require_approval() -> Param:
-    """The switch of the trigger form."""
+    """The switch of the trigger form; what has no section there is open."""
     return Param(
         False,
         type="boolean",
         title="Ask a person before the model is deployed",
         description=f"Waits up to {APPROVAL_WAIT.days} days for an answer under Required Actions.",
-        section="Approval",
     )
 
 
@@ -43,7 +42,6 @@ def release_hold() -> Param:
         type="boolean",
         title="Lift the hold of a rollback",
         description="This run's model, and later ones, may replace what was put back by hand.",
-        section="Approval",
     )
 
 

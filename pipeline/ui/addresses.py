@@ -92,13 +92,13 @@ def links_of_task(task: Any, page: str | None = None, decided: str | None = None
         links |= {"Run": run, "Log": f"{run}/tasks/{decided}" if decided else task.log_url}
         if task.dag_id == WATCH:
             return {"Production": production_page(), **links}
-        if task.dag_id != TRAINING:
-            return {**links, "Models": models_page()}
-        if page or task.task_id != "check_data":
-            with decoration("The link to the Data Docs"):
-                links["Data Docs"] = _data_docs(task, page)
-        if task.task_id not in _WITHOUT_REPORT:
-            links["Report"] = page_of_run("report", task.dag_id, task.run_id)
+        if task.dag_id == TRAINING:
+            if page or task.task_id != "check_data":
+                with decoration("The link to the Data Docs"):
+                    links["Data Docs"] = _data_docs(task, page)
+            if task.task_id not in _WITHOUT_REPORT:
+                links["Report"] = page_of_run("report", task.dag_id, task.run_id)
+        links["Models"] = models_page()
     return links
 
 

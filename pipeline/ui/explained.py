@@ -1,6 +1,6 @@
 """Explains a DAG where people look at it: texts and buttons on its page and on its tasks'."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,6 +8,7 @@ from airflow.sdk import DAG, BaseOperatorLink
 
 from pipeline.thresholds import THRESHOLDS, Section
 from pipeline.ui.addresses import page_of_run
+from pipeline.ui.run_files import docs_of_run, report_of_run
 
 _TEXTS: Final = Path(__file__).parent / "explanations"
 _SETTINGS: Final = "{settings}"
@@ -31,20 +32,21 @@ def explained(dag: DAG) -> DAG:
         table = "\n".join(_settings(section)) if section else ""
         task.doc_md = _text(task.task_id).replace(_SETTINGS, table) or task.doc_md
         if task.task_id in _LINKS:
-            task.operator_extra_links = (_LINKS[task.task_id],)
+            task.operator_extra_links = _LINKS[task.task_id]
     return dag
 
 
 class PageLink(BaseOperatorLink):
-    """A button on a task's page that leads to a page of its run, also after a failure.
+    """A button on a task's page that leads to a page of its run, if there is one when it ends.
 
     Args:
         name: what stands on it.
         page: such as `report`.
+        found: finds the page of a run, or None; None where the page is not of a run.
     """
 
-    def __init__(self, name: str, page: str) -> None:
-        self._name, self._page = name, page
+    def __init__(self, name: str, page: str, found: Callable[[str], object] | None = None) -> None:
+        self._name, self._page, self._found = name, page, found
 
     @property
     def name(self) -> str:
@@ -57,13 +59,20 @@ class PageLink(BaseOperatorLink):
         return f"link_{self._name.lower().replace(' ', '_')}"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        """The address; `ti_key` has the ids of the DAG and the run."""
+        """The address, empty if there is no page; `ti_key` has the ids of the DAG and the run."""
+        if self._found and self._found(ti_key.run_id) is None:
+            return ""
         return page_of_run(self._page, ti_key.dag_id, ti_key.run_id)
 
 
+_REPORT: Final = (PageLink("Report", "report", report_of_run),)
 _LINKS: Final = {
-    "check_data": PageLink("Data Docs", "data-docs/run"),
-    "train_model": PageLink("Report", "report"),
+    "check_data": (PageLink("Data Docs", "data-docs/run", docs_of_run),),
+    **dict.fromkeys(("train_model", "validate_model", "approve_deployment"), _REPORT),
+    **dict.fromkeys(("deploy_model", "skip_deployment", "notify_success"), _REPORT),
+    "roll_back": (PageLink("Models", "models"),),
+    "watch_model": (PageLink("Production", "production"),),
+    "replay": (PageLink("Replays", "replays"),),
 }
 
 

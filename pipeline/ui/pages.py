@@ -19,15 +19,20 @@ from pipeline.dag_defaults import ROLLBACK, TRAINING
 from pipeline.settings import read_models, read_replays_dir
 from pipeline.thresholds import SettingError
 from pipeline.ui.addresses import PREFIX, address, dag_address
-from pipeline.ui.data_docs import docs_page, page_of_run
+from pipeline.ui.data_docs import docs_page
 from pipeline.ui.label_next import label_next, label_next_csv
 from pipeline.ui.response import html, notice
+from pipeline.ui.run_files import docs_of_run, report_of_run
 from pipeline.ui.runs import unfinished_runs
 
 _ICON: Final = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#7c8594" '
-    'stroke-width="2" stroke-linecap="round" stroke-linejoin="round"><path d="{}"/></svg>'
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" '
+    'stroke-linecap="round" stroke-linejoin="round">{}</svg>'
 )
+_STROKE: Final = '<path d="{}" stroke="{}" stroke-width="{}"/>'
+_IN_LIGHT: Final = (("#dce7f5", 6), ("#3e5873", 2))
+"""Airflow's light navigation and what stands on it: the page one is on has a dark ground there."""
+_IN_DARK: Final = (("#a3afbe", 2),)
 _ICONS: Final = {
     "data-docs": "M6 3h9l4 4v14H6zM9 13l2 2 4-4",
     "models": "M12 3l8 4.5v9L12 21l-8-4.5v-9zM4 7.5l8 4.5 8-4.5M12 12v9",
@@ -66,13 +71,14 @@ def data_docs_of_run(run_id: str = "", dag_id: str = TRAINING) -> Response:
     """Leads to what the data gate said about a run."""
     if dag_id != TRAINING:
         return _of_another_dag(dag_id)
-    path = page_of_run(run_id)
+    path = docs_of_run(run_id)
     if path is None:
         return notice(
             "No Data Docs of this run",
             "check_data has not written a page for this run: it has not ended yet, it could not "
             "reach ClickHouse, or the run is older than the last 200.",
             "The task's log says more.",
+            links=_beside(),
         )
     return RedirectResponse(address(f"data-docs/{path}"))
 
@@ -84,24 +90,18 @@ def data_docs(path: str) -> Response:
 
 def report(run_id: str = "", dag_id: str = TRAINING) -> Response:
     """Serves the report of a run's candidate."""
-    from ml.registry.names import REPORT_PAGE_FILE, candidate_folder
-
     if dag_id != TRAINING:
         return _of_another_dag(dag_id)
-    page = read_models().read(f"{candidate_folder(run_id)}/{REPORT_PAGE_FILE}")
+    page = report_of_run(run_id)
     if page is None:
         return notice(
             "No report of this run",
             "train_model has not written a candidate for this run: it has not ended yet, the data "
             "were rejected, or ten newer runs have taken its place.",
-            "The tab Data Docs says what the data gate found.",
+            links=_beside(run_id),
         )
     links = "".join(
-        f'<a href="{escape(address(where))}">{name}</a> '
-        for name, where in {
-            "Data Docs": f"data-docs/run?{urlencode({'run_id': run_id})}",
-            "Models": "models",
-        }.items()
+        f'<a href="{escape(where)}">{name}</a> ' for name, where in _beside(run_id).items()
     )
     # A file that is opened from its folder has no such pages beside it.
     return html(page.replace(b"</header>", f"<p>{links}</p></header>".encode(), 1))
@@ -142,12 +142,15 @@ def production(what: str) -> Response:
     return Response(content, media_type="application/octet-stream", headers=headers)
 
 
-def icon(name: str) -> Response:
-    """Serves the sign of a page in the navigation, in a grey that both of Airflow's themes show."""
+def icon(name: str, dark: bool = False) -> Response:
+    """Serves the sign of a page in the navigation, in the colours of Airflow's own there."""
     if name not in _ICONS:
         return notice("There is none", "No page has this sign.", status=404)
-    drawn = _ICON.format(_ICONS[name])
-    return Response(drawn, media_type="image/svg+xml", headers={"Cache-Control": "max-age=3600"})
+    strokes = _IN_DARK if dark else _IN_LIGHT
+    drawn = "".join(_STROKE.format(_ICONS[name], colour, width) for colour, width in strokes)
+    return Response(
+        _ICON.format(drawn), media_type="image/svg+xml", headers={"Cache-Control": "max-age=3600"}
+    )
 
 
 def _may_go_back(request: Request, user: GetUserDep) -> bool:
@@ -159,9 +162,14 @@ def _may_go_back(request: Request, user: GetUserDep) -> bool:
 
 
 def _of_another_dag(dag_id: str) -> Response:
-    return notice(
-        "Nothing to show here", f"This page belongs to runs of {TRAINING}; this one is of {dag_id}."
-    )
+    told = f"This page belongs to runs of {TRAINING}; this one is of {dag_id}."
+    return notice("Nothing to show here", told, links=_beside())
+
+
+def _beside(run_id: str | None = None) -> dict[str, str]:
+    """The addresses of what says more, by their names: of a run, and of all."""
+    docs = f"data-docs/run?{urlencode({'run_id': run_id})}" if run_id else "data-docs/"
+    return {"Data Docs": address(docs), "Models": address("models")}
 
 
 def _refused(request: Request, error: Any) -> Response:

@@ -1,6 +1,7 @@
 """Answers of the pipeline's pages: self-contained HTML that may load and run nothing else."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -45,9 +46,18 @@ def content_policy(page: bytes) -> str:
     return f"{policy(style[1].decode() if style else '')}; frame-ancestors 'self'"
 
 
-def notice(title: str, *paragraphs: str, status: int = 200) -> Response:
-    """Answers with a few words where there is nothing to show, or nothing to be shown."""
-    page = _template().render(title=title, paragraphs=paragraphs, css="")
+def notice(
+    title: str, *paragraphs: str, links: Mapping[str, str] | None = None, status: int = 200
+) -> Response:
+    """Answers with a few words where there is nothing to show, or nothing to be shown.
+
+    Args:
+        title: what is so.
+        *paragraphs: why, and what to do.
+        links: addresses of where to go on, by their names.
+        status: of HTTP.
+    """
+    page = _template().render(title=title, paragraphs=paragraphs, links=links or {}, css="")
     return html(page.encode(), status)
 
 

@@ -97,8 +97,9 @@ def test_rejected_run_stands_first_on_models_with_what_was_found(ui: Place) -> N
 
 def test_pages_in_the_navigation_have_signs_of_their_own(ui: Place) -> None:
     (plugin,) = (p for p in ui.airflow.get("plugins")["plugins"] if p["name"] == "regime_pages")
-    icons = [view["icon"] for view in plugin["external_views"] if view["destination"] == "nav"]
-    assert len(set(icons)) == len(icons) == 5
+    views = plugin["external_views"]
+    icons = [view[name] for view in views for name in ("icon", "icon_dark_mode")]
+    assert len(set(icons)) == len(icons) == 10
     for icon in icons:
         answer = ui.site.ask(icon.partition("/regime-model/")[2], VIEWER)
         assert answer.headers["Content-Type"] == "image/svg+xml" and "<path" in answer.text
@@ -181,12 +182,15 @@ def test_run_of_another_dag_is_answered_politely_and_escaped(ui: Place, page: st
     assert "belongs to runs of regime_model_training" in answer.text
 
 
-def test_pages_may_load_and_run_nothing(ui: Place) -> None:
+def test_pages_may_load_nothing_and_run_only_our_script(ui: Place) -> None:
     run = quote(ui.run_id)
     for page in ("data-docs/", "data-docs/run?run_id=none", f"report?run_id={run}", "models"):
         headers = ui.site.ask(page).headers
         policy = headers["Content-Security-Policy"]
-        assert policy.startswith("default-src 'none'; style-src 'sha256-"), page
+        allowed = (
+            r"default-src 'none'; script-src 'sha256-\S+'; style-src 'sha256-\S+'; img-src data:;"
+        )
+        assert re.match(allowed, policy), page
         assert "unsafe" not in policy and "frame-ancestors 'self'" in policy
         assert (headers["X-Content-Type-Options"], headers["Cache-Control"]) == (
             "nosniff",

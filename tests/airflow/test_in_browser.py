@@ -14,6 +14,8 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.usefixtures("shown"),
 ]
+GROUNDS = {"light": "rgb(248, 250, 253)", "dark": "rgb(22, 29, 45)"}
+"""What our pages stand on in each theme."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def test_models_page_fits_its_width(open_page: Open, width: int, scheme: str) ->
     keep(page, f"models-{width}-{scheme}")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert background == {"light": "rgb(248, 250, 253)", "dark": "rgb(22, 29, 45)"}[scheme]
+    assert background == GROUNDS[scheme]
 
 
 @pytest.mark.parametrize("width", [1400, 390])
@@ -83,24 +85,41 @@ def test_navigation_leads_a_viewer_to_the_page(open_page: Open, name: str, route
 
 
 @pytest.mark.points
-@pytest.mark.parametrize("width", [1400, 390])
 @pytest.mark.parametrize(
     ("task", "name", "seen"),
     [
-        ("", "Data Docs", "Rules"),
-        ("", "Report", "Deployed"),
-        ("/tasks/check_data", "Data Docs", "Rules"),
-        ("/tasks/train_model", "Report", "Deployed"),
+        ("check_data", "Data Docs", "Rules"),
+        ("train_model", "Report", "Deployed"),
+        ("deploy_model", "Report", "Deployed"),
     ],
 )
-def test_tab_shows_the_runs_page(
-    open_page: Open, shown: Place, task: str, name: str, seen: str, width: int
+def test_button_of_a_task_leads_to_the_runs_page(
+    open_page: Open, shown: Place, task: str, name: str, seen: str
 ) -> None:
-    page = open_page(f"dags/{DAG}/runs/{quote(shown.run_id)}{task}", width)
+    page = open_page(f"dags/{DAG}/runs/{quote(shown.run_id)}/tasks/{task}/details")
     page.get_by_test_id("main-content").get_by_role("link", name=name, exact=True).click()
-    frame = page.frame_locator("iframe")
-    frame.get_by_role("heading", name=seen).first.wait_for()
-    keep(page, f"tab{task.replace('/', '-')}-{name.replace(' ', '-')}-{width}")
+    page.get_by_role("heading", name=seen).first.wait_for()
+    keep(page, f"button-{task}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_follows_what_its_reader_chooses_in_airflow_and_not_the_system(
+    open_page: Open, scheme: str
+) -> None:
+    other = {"light": "dark", "dark": "light"}[scheme]
+    page = open_page("plugin/models", scheme=other)
+    body = page.frame_locator("iframe").locator("body")
+    body.locator("h1").wait_for()
+    grounds = [body.evaluate("body => getComputedStyle(body).backgroundColor")]
+    page.get_by_role("button", name="User").click()
+    page.get_by_role("menuitem", name="Appearance").click()
+    page.get_by_role("menuitemradio", name=f"{scheme.title()} Mode").click()
+    page.locator(f"html.{scheme}").wait_for(state="attached")
+    grounds.append(body.evaluate("body => getComputedStyle(body).backgroundColor"))
+    assert grounds == [GROUNDS[other], GROUNDS[scheme]]
+    keep(page, f"theme-{scheme}")
+    page.goto(page.frames[1].url)
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == GROUNDS[scheme]
 
 
 PAGES = ("data-docs/", "data-docs/run?run_id={run}", "report?run_id={run}", "models", "production")
@@ -139,7 +158,7 @@ def test_admin_goes_back_to_the_former_model_from_its_page(open_page: Open, show
     row = frame.get_by_role("row").filter(has_text=former).filter(has_text="Go back")
     backup = row.locator(".pick").inner_text()
     row.get_by_role("link", name="Go back to this model").click()
-    _trigger(frame, "Which model comes back", "element_to", backup)
+    _trigger(frame, None, "element_to", backup)
     run_id = _watched_to_its_end(open_page, shown, "regime_model_rollback")
     assert shown.airflow.get(f"dags/regime_model_rollback/dagRuns/{run_id}")["conf"]["to"] == backup
     assert _production(shown) == former
@@ -157,11 +176,9 @@ def test_run_started_with_a_higher_floor_is_reported_as_not_deployed(
     page, live = open_page(f"dags/{DAG}"), _production(shown)
     _trigger(page, "Promotion gate", "element_min_accuracy", "0.99")
     run_id = _watched_to_its_end(open_page, shown, DAG)
-    page = open_page(f"dags/{DAG}/runs/{quote(run_id)}")
-    page.get_by_test_id("main-content").get_by_role("link", name="Report", exact=True).click()
-    frame = page.frame_locator("iframe")
-    frame.get_by_role("heading", name="Kept", level=1).wait_for()
-    assert "99.0%" in frame.locator(".reasons").inner_text()
+    page = open_page(f"regime-model/report?run_id={quote(run_id)}")
+    assert page.get_by_role("heading", level=1).inner_text() == "Kept"
+    assert "99.0%" in page.locator(".reasons").inner_text()
     assert _production(shown) == live
 
 
@@ -169,11 +186,12 @@ def _production(shown: Place) -> str:
     return str(shown.home.metrics()["run_id"])
 
 
-def _trigger(place: Any, section: str, field: str, value: str) -> None:
+def _trigger(place: Any, section: str | None, field: str, value: str) -> None:
     """Fills in one field of Airflow's form and starts the run."""
     place.get_by_test_id("trigger-dag-button").first.click()
     form = place.get_by_role("dialog")
-    form.get_by_role("button", name=section).click()
+    if section:
+        form.get_by_role("button", name=section).click()
     form.locator(f"[name={field}]").fill(value)
     form.locator(f"[name={field}]").blur()
     form.get_by_role("button", name="Trigger", exact=True).click()

@@ -184,5 +184,11 @@ def test_message_of_the_question_has_the_page_to_answer_on(monkeypatch) -> None:
     assert message.kind == "waiting"
     page = "http://airflow/prefix/dags/d/runs/r/tasks/approve_deployment/required_actions"
     assert message.links[0] == ("Approve or reject", page)
-    assert [link.name for link in message.links[1:]] == ["Run", "Log", "Data Docs", "Report"]
+    assert [link.name for link in message.links[1:]] == [
+        "Run",
+        "Log",
+        "Data Docs",
+        "Report",
+        "Models",
+    ]
     assert "candidate 78.75%, production 75.00%" in message.text

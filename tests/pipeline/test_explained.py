@@ -1,10 +1,16 @@
 """What people read on the pages of a DAG and its tasks."""
 
 import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 from airflow.sdk import DAG
 from airflow.sdk.bases.operator import BaseOperator
 
+from expectations.run_record import folder_of_run
+from ml.registry.names import candidate_folder
 from pipeline.thresholds import THRESHOLDS
 from pipeline.ui.explained import explained
 
@@ -34,3 +40,28 @@ def test_dag_and_task_of_ones_own_keep_what_they_say() -> None:
         BaseOperator(task_id="restart", doc_md="Restarts")
     explained(dag)
     assert (dag.doc_md, dag.get_task("restart").doc_md) == ("Our DAG", "Restarts")
+
+
+def test_button_is_there_where_the_page_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, folder in {"MODELS_DIR": "models", "DATA_DOCS_DIR": "docs"}.items():
+        monkeypatch.setenv(f"AIRFLOW_VAR_{name}", str(tmp_path / folder))
+    with DAG("regime_model_training") as dag:
+        tasks = [BaseOperator(task_id=name) for name in ("check_data", "train_model")]
+    explained(dag)
+    key = SimpleNamespace(dag_id=dag.dag_id, run_id="r 1")
+    assert _buttons(tasks, key) == {"Data Docs": "", "Report": ""}
+    page = tmp_path / "docs/validations/suite" / folder_of_run("r 1") / "time/page.html"
+    report = tmp_path / "models" / candidate_folder("r 1") / "report.html"
+    for file in (page, report):
+        file.parent.mkdir(parents=True)
+        file.write_text("<p>it", encoding="utf-8")
+    of_run = "run_id=r+1&dag_id=regime_model_training"
+    assert _buttons(tasks, key) == {
+        "Data Docs": f"http://localhost:8080/regime-model/data-docs/run?{of_run}",
+        "Report": f"http://localhost:8080/regime-model/report?{of_run}",
+    }
+
+
+def _buttons(tasks: list[BaseOperator], key: Any) -> dict[str, str]:
+    links = [link for task in tasks for link in task.operator_extra_links]
+    return {link.name: link.get_link(tasks[0], ti_key=key) for link in links}

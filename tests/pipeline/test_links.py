@@ -23,11 +23,11 @@ def _task(task_id: str, dag_id: str = "regime_model_training") -> SimpleNamespac
 @pytest.mark.parametrize(
     ("task_id", "page", "names"),
     [
-        ("check_data", None, ["Run", "Log"]),
-        ("check_data", PAGE, ["Run", "Log", "Data Docs"]),
-        ("train_model", None, ["Run", "Log", "Data Docs"]),
-        ("deploy_model", None, ["Run", "Log", "Data Docs", "Report"]),
-        ("notify_success", PAGE, ["Run", "Log", "Data Docs", "Report"]),
+        ("check_data", None, ["Run", "Log", "Models"]),
+        ("check_data", PAGE, ["Run", "Log", "Data Docs", "Models"]),
+        ("train_model", None, ["Run", "Log", "Data Docs", "Models"]),
+        ("deploy_model", None, ["Run", "Log", "Data Docs", "Report", "Models"]),
+        ("notify_success", PAGE, ["Run", "Log", "Data Docs", "Report", "Models"]),
     ],
 )
 def test_links_of_task_name_what_the_run_has_by_then(
