@@ -16,7 +16,7 @@ from expectations.rules.drift import rules_of_drift
 from expectations.rules.reference import Reference
 from pipeline.settings import Settings, read_settings
 from pipeline.tasks.check_data import check_data
-from pipeline.ui.data_docs import page_of_run
+from pipeline.ui.run_files import docs_of_run
 from sample_market import MarketSpec, simulate
 from sample_market.loading import insert
 from tests.dags.small_models import small_candidates
@@ -76,7 +76,7 @@ def test_run_of_any_name_gets_a_page_below_the_site(settings: Settings, run_id: 
     page = Path(check(settings, run_id)["report"]["page"])
     assert page.is_relative_to(settings.data_docs_dir / "validations")
     assert len(page.relative_to(settings.data_docs_dir).parts) == 5
-    assert page_of_run(run_id) == quote(page.relative_to(settings.data_docs_dir).as_posix())
+    assert docs_of_run(run_id) == quote(page.relative_to(settings.data_docs_dir).as_posix())
 
 
 METRICS = {
