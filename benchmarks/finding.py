@@ -15,7 +15,8 @@ from urllib.parse import urlencode
 
 from tabulate import tabulate
 
-from docs.screenshots import DAG, Camera, camera, demo
+# mypy takes the folder of that name for the module.
+from docs.screenshots import DAG, Camera, camera, demo  # type: ignore[attr-defined]
 
 WIDTHS: Final = {1400: 900, 390: 844}
 _WORDS_A_SECOND: Final = 4
