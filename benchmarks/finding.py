@@ -53,7 +53,7 @@ QUESTIONS: Final = (
     Question("the model's file", "models", 'a[href="production/model"]'),
     Question("how to go back", "models", "#backups .pick", ('a[href="#backups"]',)),
     Question("which rows to label next", "label-next", "h1"),
-    Question("how the live model does, day by day", "models", "h1", ('a[href="production"]',)),
+    Question("how the live model does, day by day", "models", "#now h1", ('a[href="production"]',)),
 )
 
 _BEFORE: Final = """(answer) => {
