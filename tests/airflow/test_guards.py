@@ -177,8 +177,8 @@ def test_run_without_a_page_is_told_so(ui: Place, run_id: str) -> None:
 
 @pytest.mark.parametrize("page", ["data-docs/run", "report"])
 def test_run_of_another_dag_is_answered_politely_and_escaped(ui: Place, page: str) -> None:
-    answer = ui.site.ask(page, run_id=ui.run_id, dag_id="<script>")
-    assert (answer.status_code, "<script>" in answer.text) == (200, False)
+    answer = ui.site.ask(page, run_id=ui.run_id, dag_id="<img>")
+    assert (answer.status_code, "<img>" in answer.text) == (200, False)
     assert "belongs to runs of regime_model_training" in answer.text
 
 

