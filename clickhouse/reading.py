@@ -83,7 +83,7 @@ def read_samples(  # noqa: PLR0913
         *(f"toFloat32({quoted(feature)})" for feature in features),
     ]
     selected = ", ".join(f"{sql} AS c{index}" for index, sql in enumerate(columns))
-    query = f"SELECT {selected} FROM {table} {wanted} ORDER BY timestamp, symbol"
+    query = f"SELECT {selected} FROM {table} {wanted}"
 
     def fill() -> SampleColumns:
         return _fill(_blocks(engine, query, len(features)), int(rows), len(features), symbols)
@@ -105,7 +105,8 @@ def _fill(
     # what the forest takes without another copy.
     matrix = np.empty((width, rows), np.float32)
     labels = np.empty(rows, np.uint8)
-    seconds, codes = np.empty(rows, np.uint32), np.empty(rows, np.uint32)
+    keys = np.empty(rows, "<u8")
+    codes, seconds = keys.view("<u4").reshape(rows, 2).T
     filled = 0
     for block in blocks:
         end = filled + len(block[0])
@@ -117,6 +118,9 @@ def _fill(
         filled = end
     if filled < rows:
         raise EOFError(f"the answer ended after {filled} of {rows} rows")
+    order = np.argsort(keys, kind="stable")
+    for column in (keys, labels, *matrix):
+        column[:] = column[order]
     return SampleColumns(
         features=matrix.T,
         labels=labels,
