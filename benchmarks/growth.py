@@ -35,8 +35,7 @@ _NOTES: Final = f"""![Seconds against rows](growth.svg)
 Native protocol, server on the same machine, {_TREES} trees, random rows: a forest on noise grows as
 deep as it may. Seconds are medians of {_ROUNDS} alternating rounds; memory is the growth of the
 peak of a process that runs once. Training reads at most {_BOUND:,} rows before the holdout, and all
-of the holdout. The exponent is of the last two numbers of rows: that of reading is above
-1 because a table of millions has several parts, which the server merges by time."""
+of the holdout. The exponent is of the last two numbers of rows."""
 
 
 def measure(rows: int) -> dict[str, float]:

@@ -169,6 +169,21 @@ def test_read_samples_gives_sorted_arrays_of_every_row(labelled: Engine) -> None
     np.testing.assert_array_equal(samples["features"][0], np.array(first[3:], np.float32))
 
 
+def test_read_samples_of_parts_that_overlap_in_time_gives_them_in_order(labelled: Engine) -> None:
+    whole = freeze(labelled, "run", FEATURES)
+    parts = dataclasses.replace(whole, table="parts")
+    _run(labelled, f"CREATE TABLE parts AS {whole.name}")
+    _run(labelled, "SYSTEM STOP MERGES parts")
+    for k in range(3):
+        rows = f"SELECT * FROM {whole.name} WHERE cityHash64(timestamp) % 3 = {k}"
+        _run(labelled, f"INSERT INTO parts {rows}")
+    count = "SELECT count() FROM system.parts WHERE table = 'parts' AND active"
+    assert _run(labelled, count) == [(3,)]
+    expected = read_samples(labelled, whole, FEATURES, REGIMES)
+    for name, values in read_samples(labelled, parts, FEATURES, REGIMES).items():
+        np.testing.assert_array_equal(values, expected[name])
+
+
 def test_read_samples_of_an_empty_snapshot_is_empty(engine: Engine) -> None:
     snapshot = freeze(engine, "run", FEATURES)
     assert dataclasses.replace(snapshot, rows=0) == snapshot

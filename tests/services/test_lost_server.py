@@ -16,7 +16,7 @@ from tests.services.ways import Way, make_databases, server_way
 pytestmark = pytest.mark.filterwarnings("default")
 
 PLACES = ("default", "regime_snapshots")
-READING = b"ORDER BY timestamp, symbol"
+READING = b"toUInt32(timestamp) AS c0"
 
 
 @dataclass(frozen=True)
