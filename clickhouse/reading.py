@@ -118,6 +118,7 @@ def _fill(
         filled = end
     if filled < rows:
         raise EOFError(f"the answer ended after {filled} of {rows} rows")
+    # The server would merge parts that overlap in time, row by row.
     order = np.argsort(keys, kind="stable")
     for column in (keys, labels, *matrix):
         column[:] = column[order]
