@@ -78,7 +78,8 @@ def models_page(
         hold=read_hold(store),
         m=production.metrics if production else {},
         production_report=next((run.report for run in runs if run.in_production), None),
-        backups=backups,
+        # After a rollback, what is live is among them too.
+        backups=[one for one in backups if not production or one.sha256 != production.sha256],
         runs=runs,
         last=every[0] if every else None,
         older=unread > 0 or len(every) > len(runs),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ml.json_files import as_json
+from ml.registry.deployment import roll_back
 from ml.registry.hold import Hold, put_hold
 from ml.registry.models import remember, write_candidate, write_candidate_files
 from ml.registry.store import Folder
@@ -93,6 +94,18 @@ def test_way_back_is_linked_for_those_who_may_and_for_sound_backups_only(kept: P
         assert link not in models_page(Folder(kept), NOW, "/dags/back").decode()
     finally:
         model.write_bytes(content)
+
+
+def test_model_that_a_rollback_brought_back_is_live_and_no_model_to_go_back_to(
+    kept: Path, tmp_path: Path
+) -> None:
+    models = Path(shutil.copytree(kept, tmp_path / "models"))
+    (former,) = (models / "backups").iterdir()
+    roll_back(models, START + 2 * WEEK)
+    page = _page(models)
+    assert former.name not in page
+    assert page.count('<span class="pick">') == len(list((models / "backups").iterdir())) - 1 == 1
+    assert f"Live since {START + 2 * WEEK:%a %d %b %Y}" in page
 
 
 def test_run_whose_candidate_is_pruned_stays_without_a_link(kept: Path, tmp_path: Path) -> None:
