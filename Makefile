@@ -7,6 +7,7 @@ VENV := $(CURDIR)/.venv
 BIN := $(VENV)/bin
 # The peers of the benchmarks cannot change what runs.
 BENCH := $(CURDIR)/.venv-bench
+PEERS := $(CURDIR)/.venv-peers
 UV := $(shell command -v uv 2>/dev/null)
 
 # A variable that is already set wins, so the same commands run against your own Airflow home,
@@ -56,7 +57,7 @@ bench-check: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.check
 
 # FULL=1 takes the sizes of the aims, up to ten million rows, and hours.
-bench: $(BENCH)/.bench
+bench: $(BENCH)/.bench $(PEERS)/.peers
 	$(BENCH)/bin/python -m benchmarks $(if $(FULL),--full)
 
 # VERBOSE=1 shows the whole log.
@@ -107,6 +108,12 @@ $(BENCH)/.bench: requirements-bench.txt
 	$(call install,requirements-bench.txt)
 	@touch $@
 
+$(PEERS)/.peers: VENV := $(PEERS)
+$(PEERS)/.peers: BIN := $(PEERS)/bin
+$(PEERS)/.peers: requirements-peers.txt
+	$(call install,requirements-peers.txt)
+	@touch $@
+
 # An older pip takes no hashes of what is asked for with an extra.
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -135,6 +142,7 @@ lock:
 	uv pip compile -q --generate-hashes --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt requirements-dev.in -o requirements-dev.txt
 	uv pip compile -q --generate-hashes --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt requirements-image.in -o requirements-image.txt
 	uv pip compile -q --generate-hashes --universal --python-version 3.11 --fork-strategy fewest -c requirements.txt -c requirements-dev.txt requirements-bench.in -o requirements-bench.txt
+	uv pip compile -q --generate-hashes --universal --python-version 3.11 --fork-strategy fewest requirements-peers.in -o requirements-peers.txt
 
 # The README's pictures of the Airflow UI; needs Chromium.
 screenshots: $(VENV)/.dev

@@ -16,6 +16,9 @@ QUICK: Final = (
     "gate --rows 10000 1000000",
     "gate_peers --sizes 100000:5",
     "growth --most 100000",
+    "replay_peers --weeks 8",
+    "watch_peers quiet --markets 2 --days 3",
+    "watch_peers large --sizes 100000 --rounds 1",
 )
 FULL: Final = (
     "starting",
@@ -26,6 +29,10 @@ FULL: Final = (
     "gate",
     "gate_peers --sizes 1000000:5 10000000:5",
     "growth",
+    "replay_peers",
+    "watch_peers quiet",
+    "watch_peers faults",
+    "watch_peers large",
 )
 
 

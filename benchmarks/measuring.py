@@ -72,9 +72,9 @@ def run_quietly(command: Sequence[str], **environment: str) -> str:
     return done.stdout
 
 
-def in_child(module: str, **task: Any) -> Any:
+def in_child(module: str, python: str = sys.executable, **task: Any) -> Any:
     """Runs `python -m module --task JSON` and returns the JSON of its last line."""
-    command = [sys.executable, "-m", module, "--task", json.dumps(task)]
+    command = [python, "-m", module, "--task", json.dumps(task)]
     return json.loads(run_quietly(command).splitlines()[-1])
 
 

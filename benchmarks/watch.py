@@ -237,21 +237,26 @@ def _begin() -> datetime:
     return END - timedelta(days=AFTER, hours=14)
 
 
+def broken_market(name: str, seed: int) -> tuple[Market, Frame]:
+    """A market, and its rows with a fault that begins `BEFORE` days after the market's begin."""
+    fault, _ = FAULTS.get(name, (None, ""))
+    market = market_of(seed, BEFORE + AFTER + 1, None if fault else _split)
+    frame = market.frame.copy()
+    if fault:
+        X = frame[list(FEATURES)].to_numpy()
+        frame["answer"] = score(load_model(market.production.model), X)[0]
+        frame = fault(frame, frame["timestamp"] >= pd.Timestamp(_begin()).tz_localize(None))
+    return market, frame.drop(columns="answer", errors="ignore")
+
+
 def try_fault(name: str, seed: int) -> dict[int, list[str]]:
     """Watches a market in which a fault begins.
 
     Returns:
         What was told, by days after that on which it began; below zero is before it.
     """
-    days = BEFORE + AFTER + 1
-    fault, _ = FAULTS.get(name, (None, ""))
-    market = market_of(seed, days, None if fault else _split)
-    frame = market.frame.copy()
-    if fault:
-        X = frame[list(FEATURES)].to_numpy()
-        frame["answer"] = score(load_model(market.production.model), X)[0]
-        frame = fault(frame, frame["timestamp"] >= pd.Timestamp(_begin()).tz_localize(None))
-    told = watch(market, frame.drop(columns="answer", errors="ignore"), market.begin, days)
+    market, frame = broken_market(name, seed)
+    told = watch(market, frame, market.begin, BEFORE + AFTER + 1)
     return {(day - _begin().date()).days: things for day, things in told.items()}
 
 
