@@ -18,6 +18,7 @@ QUICK: Final = (
     "growth --most 100000",
     "replay_peers --weeks 8",
     "watch_peers quiet --markets 2 --days 3",
+    "watch_peers large --sizes 100000 --rounds 1",
 )
 FULL: Final = (
     "starting",
@@ -31,6 +32,7 @@ FULL: Final = (
     "replay_peers",
     "watch_peers quiet",
     "watch_peers faults",
+    "watch_peers large",
 )
 
 

@@ -2,6 +2,7 @@
 
     python -m benchmarks.watch_peers quiet [--markets 5] [--days 30]
     python -m benchmarks.watch_peers faults
+    python -m benchmarks.watch_peers large [--sizes 100000 1000000] [--rounds 3]
 
 Markets, days and faults are those of `benchmarks.watch`. The peers are given what the model is
 given, with its answers and the symbol, and all rows before the first day as their reference.
@@ -12,25 +13,32 @@ import argparse
 import logging
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t
+from sqlalchemy import text
 
-from benchmarks.measuring import aim, made_by, table_of
+from benchmarks.measuring import aim, in_child, made_by, table_of
 from benchmarks.peers import ANSWER, LABEL, NAMES, TIME, ask, versions_of
 from benchmarks.results import put_section
 from benchmarks.watch import BEFORE, FAULTS, SPLIT, Frame, Market, broken_market, market_of, watch
+from clickhouse.engine import opened
 from ml.contract import FEATURES, REGIMES
 from ml.inputs import INPUTS, forest_inputs
 from ml.onnx_model import load_model, score
+from ml.training.forest import TrainingOptions
+from sample_market import MarketSpec, simulate
+from tests.dags.small_models import market_candidate
 
 Told = dict[date, list[str]]
 WAYS: Final = ("ours", *NAMES)
+REFERENCE: Final = 23_040
+"""Rows of the reference of one large day, as many as a market has."""
 
 
 def write_rows(market: Market, frame: Frame, days: int, folder: str) -> None:
@@ -161,18 +169,76 @@ def _halves(told: Told, begin: date) -> tuple[set[str], set[str]]:
     return before, {thing for day, things in told.items() if day >= begin for thing in things}
 
 
+def large_day(rows: int, rounds: int) -> dict[str, dict[str, list[float]]]:
+    """Seconds and memory of one day of so many rows, each look in a process of its own."""
+    found: dict[str, dict[str, list[float]]] = {way: {"seconds": [], "MB": []} for way in WAYS}
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder, "model.onnx")
+        built = market_candidate(simulate(MarketSpec()), TrainingOptions(cv_folds=2, cv_trees=2))
+        model.write_bytes(built.model)
+        url = f"clickhouse+chdb:///default?path={folder}/clickhouse"
+        in_child("benchmarks.watch_scale", url=url, rows=rows)
+        names = ", ".join(FEATURES)
+        with opened(url) as engine, engine.connect() as connection:
+            for file, of in (("days", rows), ("reference", REFERENCE)):
+                place = Path(folder, f"{file}.parquet")
+                connection.execute(
+                    text(
+                        f"INSERT INTO FUNCTION file('{place}', Parquet) SELECT toDateTime64("
+                        f"timestamp, 0) AS timestamp, {names} FROM regime_features LIMIT {of}"
+                    )
+                )
+        for _ in range(rounds):
+            for way in WAYS:
+                one: Mapping[str, Any] = (
+                    in_child("benchmarks.watch_scale", url=url, model=str(model))
+                    if way == "ours"
+                    else ask(work="one_day", folder=folder, peer=way)
+                )
+                for kind in found[way]:
+                    found[way][kind].append(one[kind])
+    print(rows, found, flush=True)
+    return found
+
+
+def large(sizes: Sequence[int], rounds: int) -> tuple[str, list[str]]:
+    """The table and aims of large days."""
+    lines, aims = [], []
+    for rows in sizes:
+        found = large_day(rows, rounds)
+        for way, one in found.items():
+            cells = []
+            for kind, what in (("seconds", "seconds"), ("MB", "memory")):
+                ratios = np.array(one[kind]) / np.array(found["ours"][kind])
+                cells += [
+                    f"{np.median(one[kind]):.3g}",
+                    f"{np.median(ratios):.2g} ({ratios.min():.2g} to {ratios.max():.2g})",
+                ]
+                if way != "ours":
+                    words = f"{way} over ours, {what} of a day of {rows:,} rows"
+                    aims.append(aim(words, float(np.median(ratios)), least=1))
+            lines.append((f"{rows:,}", way, *cells))
+    heads = ("rows of the day", "way", "s", "× ours (range)", "MB", "× ours (range)")
+    return table_of(heads, lines), aims
+
+
 def main() -> None:
     """Measures one part and writes its section."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=("quiet", "faults"))
+    parser.add_argument("part", choices=("quiet", "faults", "large"))
     parser.add_argument("--markets", type=int, default=5)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     logging.disable(logging.INFO)
     options = ""
     if given.part == "quiet":
         table, aims = quiet(given.markets, given.days)
         options = f" --markets {given.markets} --days {given.days}"
+    elif given.part == "large":
+        table, aims = large(given.sizes, given.rounds)
+        options = f" --sizes {' '.join(map(str, given.sizes))} --rounds {given.rounds}"
     else:
         table, aims = faults(200)
     command = f"python -m benchmarks.watch_peers {given.part}{options}"
@@ -183,7 +249,7 @@ def main() -> None:
     print(body)
 
 
-TITLES: Final = {"quiet": "quiet days", "faults": "faults"}
+TITLES: Final = {"quiet": "quiet days", "faults": "faults", "large": "many rows"}
 _NOTES: Final = {
     "quiet": """\
 Evidently: `DataDriftPreset` as it comes; `dataset` is drift in half of the columns. NannyML:
@@ -196,6 +262,9 @@ and NannyML estimates the accuracy of days without labels.""",
     "faults": """\
 What alarms on the day of a fault or the next one and did not alarm on the four days before it. A
 day on which a peer fails counts as noticed.""",
+    "large": """\
+Each look is a process of its own; the peers read the rows of the day from Parquet and have been
+fitted before. With chDB the memory of ours is the engine's too.""",
 }
 
 
