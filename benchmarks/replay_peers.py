@@ -129,8 +129,8 @@ Both grow {OPTIONS.trees} trees on the forest's inputs. FreqAI (`FreqaiDataKitch
 `SKLearnRandomForestClassifier`) trains each week on the window before it, newer rows weighing more,
 keeps a tenth aside that decides nothing, and always deploys. It trains a model a pair; here it is
 given all symbols at once, without which a window of 30 days has about a hundred rows. A week of
-ours is seven times the forest: two cross-validations, what labels and groups are worth, calibration
-and the ONNX file, whose answers are the ones counted, and then hundreds of rules followed."""
+ours has two cross-validations, the measures of a run and the ONNX file too, whose answers are the
+ones counted, and hundreds of rules are followed afterwards."""
     put_section("Replay and FreqAI", body)
     print(body)
 
