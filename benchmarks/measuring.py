@@ -72,8 +72,13 @@ def run_quietly(command: Sequence[str], **environment: str) -> str:
     return done.stdout
 
 
-def in_child(module: str, python: str = sys.executable, **task: Any) -> Any:
+def in_child(module: str, **task: Any) -> Any:
     """Runs `python -m module --task JSON` and returns the JSON of its last line."""
+    return in_child_of(sys.executable, module, task)
+
+
+def in_child_of(python: str, module: str, task: Mapping[str, Any]) -> Any:
+    """The same in another interpreter."""
     command = [python, "-m", module, "--task", json.dumps(task)]
     return json.loads(run_quietly(command).splitlines()[-1])
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from benchmarks.measuring import growth_in_mb, in_child, run_quietly
+from benchmarks.measuring import growth_in_mb, in_child_of, run_quietly
 
 PYTHON: Final = Path(__file__).parents[1] / ".venv-peers/bin/python"
 NAMES: Final = ("Evidently", "NannyML")
@@ -35,7 +35,7 @@ def ask(**task: Any) -> Any:
     """
     if not PYTHON.exists():
         raise SystemExit(f"{PYTHON} is missing; `make bench` makes it")
-    return in_child("benchmarks.peers", str(PYTHON), **task)
+    return in_child_of(str(PYTHON), "benchmarks.peers", task)
 
 
 def versions_of(*packages: str) -> str:
