@@ -13,6 +13,7 @@ from ml.evaluation.promotion import KEEP, PromotionThresholds
 from ml.replay.plan import Plan
 from ml.replay.run import replay
 from ml.training.forest import TrainingOptions
+from tests.dags.home import SMALL
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -25,7 +26,7 @@ def test_replayed_sundays_equal_real_runs_byte_for_byte_and_word_for_word(
     further = {"min_improvement": 0.01, "max_slice_loss": 0.02, "decision_costs": costs}
     thresholds = PromotionThresholds(min_accuracy=0.3, on_doubt=KEEP, **further)
     variables = {name.upper(): json.dumps(value) for name, value in further.items()}
-    plan = Plan(3, options=TrainingOptions(trees=40, cv_trees=2), thresholds=thresholds)
+    plan = Plan(3, options=TrainingOptions(**SMALL), thresholds=thresholds)
     engine = home.open()
     found = replay(engine, plan, tmp_path / "replay")
     engine.dispose()
